@@ -1,0 +1,58 @@
+"""The one exception hierarchy of the harness: every error says what is wrong and what to do.
+
+Exceptions cross process borders (Ray, submitit), so each one pickles from its own arguments.
+"""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """A failure a user can act on.
+
+    Args:
+        message: What is wrong, naming the key, the value and what is allowed.
+        remedy: What to do about it; an empty string where the message already says so.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  → {self.remedy}" if self.remedy else self.message
+
+
+class ConfigurationError(HarnessError):
+    """The configuration cannot be run as written. Ends a command with exit code 2."""
+
+    exit_code = 2
+
+
+class ComponentError(ConfigurationError):
+    """A ``_target_`` node could not be turned into a component."""
+
+
+class TrainingError(HarnessError):
+    """A training that started did not finish.
+
+    Args:
+        message: The root cause in the user's terms.
+        remedy: What to do next.
+        stage: The stage in which it happened, such as ``rollout`` or ``update actor``.
+        log: Path of the log that holds the whole story.
+    """
+
+    def __init__(self, message: str, remedy: str = "", stage: str = "", log: str = "") -> None:
+        super().__init__(message, remedy)
+        self.args = (message, remedy, stage, log)
+        self.stage = stage
+        self.log = log
+
+
+class Interrupted(HarnessError):
+    """The user or the scheduler asked the run to stop."""
+
+    exit_code = 130

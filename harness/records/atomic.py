@@ -1,0 +1,72 @@
+"""Write a file so that a reader sees the old content or the new, never a part of it.
+
+The text goes to a temporary file in the same folder, is flushed to the disk and renamed over the target.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the content of ``path`` by ``text`` in one step.
+
+    Args:
+        path: The file; its folder must exist.
+        text: The new content, written as UTF-8. A lone surrogate, which a model can produce and UTF-8 cannot hold,
+            is written as its escape.
+
+    Raises:
+        OSError: The disk is full, or the folder is missing or not writable. The old content is then untouched.
+    """
+    # Not tempfile: its files are readable by the owner only, and a rename would keep that.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace ``path`` by ``value`` as indented JSON.
+
+    Raises:
+        ValueError: ``value`` holds NaN or an infinity, which JSON does not know.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_yaml(path: Path, value: Any) -> None:
+    """Replace ``path`` by ``value`` as YAML, its keys in their own order.
+
+    Args:
+        path: The file.
+        value: Plain dictionaries, lists and scalars, or an OmegaConf node (its interpolations stay as they are).
+    """
+    from omegaconf import OmegaConf  # 0.15 s, and the readers of records do without it
+
+    text = OmegaConf.to_yaml(value) if OmegaConf.is_config(value) else yaml.safe_dump(value, sort_keys=False)
+    write_text(path, text)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
