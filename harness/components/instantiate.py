@@ -1,0 +1,155 @@
+"""A ``_target_`` node becomes a component, in the process where it runs.
+
+Only objects that are defined under a trusted prefix may be named: ``harness.config.os.system`` is reached through a
+trusted module but is defined in ``posix``, so it is refused. Nothing outside the prefixes is imported to find that out.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from harness.errors import ComponentError
+
+TRUSTED = ("harness.", "experiments.", "verl.")
+
+
+def instantiate(node: Mapping[str, Any] | DictConfig, key: str, trusted: Sequence[str] = (), **extra: Any) -> Any:
+    """Build the component a node describes.
+
+    A class is called with the node's parameters; a function gets them bound and is returned, ready to be called with
+    the rest. Nodes nested in the parameters are built first.
+
+    Args:
+        node: Mapping with ``_target_`` and the component's parameters.
+        key: Where the node stands in the configuration, for messages.
+        trusted: Prefixes the user trusts besides `TRUSTED`.
+        extra: Parameters the caller supplies to classes that take them; the node's own win.
+
+    Raises:
+        ComponentError: The target is untrusted, cannot be imported, or its parameters do not fit its signature.
+    """
+    plain = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else dict(node)
+    target = plain.pop("_target_", None)
+    if not isinstance(target, str):
+        raise ComponentError(f"{key}._target_: a dotted name is needed, not {target!r}.")
+    component = locate(target, key, trusted)
+    parameters = {name: _build_nested(value, f"{key}.{name}", trusted) for name, value in plain.items()}
+    if inspect.isclass(component):
+        supplied = {
+            name: value for name, value in extra.items() if name not in parameters and _accepts(component, name)
+        }
+        _check_binding(component, {**supplied, **parameters}, key, target, partial=False)
+        return _call(component, {**supplied, **parameters}, key, target)
+    _check_binding(component, parameters, key, target, partial=True)
+    return functools.partial(component, **parameters) if parameters else component
+
+
+def locate(target: str, key: str, trusted: Sequence[str] = ()) -> Callable[..., Any]:
+    """Import the object a dotted name stands for, if it may be named at all.
+
+    Raises:
+        ComponentError: See `instantiate`.
+    """
+    prefixes = (*TRUSTED, *(prefix if prefix.endswith(".") else f"{prefix}." for prefix in trusted))
+    if not target.startswith(prefixes):
+        raise ComponentError(
+            f"{key}._target_: {target} is outside the trusted modules ({', '.join(p[:-1] for p in prefixes)}).",
+            f"If you trust it, add it on the command line: trusted_modules=[{target.split('.')[0]}].",
+        )
+    found = _import(target, key)
+    home = getattr(found, "__module__", None) or ""
+    if not f"{home}.".startswith(prefixes):
+        raise ComponentError(
+            f"{key}._target_: {target} is defined in {home or 'an unknown module'}, which is not trusted.",
+            "Name a class or function of a trusted module.",
+        )
+    if not callable(found):
+        raise ComponentError(f"{key}._target_: {target} is a {type(found).__name__}, not a class or function.")
+    return found
+
+
+def _import(target: str, key: str) -> Any:
+    module_name, _, attribute = target.rpartition(".")
+    owner_path: list[str] = [attribute]
+    while module_name:
+        try:
+            found: Any = importlib.import_module(module_name)
+            break
+        except ModuleNotFoundError as error:
+            if error.name is None or not (module_name == error.name or module_name.startswith(f"{error.name}.")):
+                raise _import_failed(target, key, error) from error
+            module_name, _, parent = module_name.rpartition(".")
+            owner_path.insert(0, parent)
+        except Exception as error:
+            raise _import_failed(target, key, error) from error
+    else:
+        raise ComponentError(f"{key}._target_: there is no module {target.split('.')[0]!r} for {target}.")
+    for position, name in enumerate(owner_path):
+        if not hasattr(found, name):
+            public = [option for option in vars(found) if not option.startswith("_")]
+            where = ".".join([module_name, *owner_path[:position]])
+            raise ComponentError(f"{key}._target_: {where} has no {name!r}.", _suggest(name, public))
+        found = getattr(found, name)
+    return found
+
+
+def _import_failed(target: str, key: str, error: Exception) -> ComponentError:
+    return ComponentError(
+        f"{key}._target_: importing {target} failed with {type(error).__name__}: {error}",
+        "Mend the module or install what it needs.",
+    )
+
+
+def _suggest(name: str, options: Sequence[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, options, n=3)
+    return f"Did you mean {' or '.join(close)}?" if close else f"It has: {', '.join(sorted(options)[:20])}."
+
+
+def _build_nested(value: Any, key: str, trusted: Sequence[str]) -> Any:
+    if isinstance(value, (Mapping, DictConfig)):
+        if "_target_" in value:
+            return instantiate(value, key, trusted)
+        return {name: _build_nested(item, f"{key}.{name}", trusted) for name, item in value.items()}
+    if isinstance(value, (list, tuple, ListConfig)):
+        return [_build_nested(item, f"{key}[{index}]", trusted) for index, item in enumerate(value)]
+    return value
+
+
+def _accepts(component: Callable[..., Any], name: str) -> bool:
+    parameters = inspect.signature(component).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _check_binding(
+    component: Callable[..., Any], given: Mapping[str, Any], key: str, target: str, partial: bool
+) -> None:
+    signature = inspect.signature(component)
+    names = [p.name for p in signature.parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    if not any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values()):
+        for name in given:
+            if name not in names:
+                raise ComponentError(f"{key}.{name}: {target} takes no parameter {name!r}.", _suggest(name, names))
+    if partial:
+        return
+    try:
+        signature.bind(**given)
+    except TypeError as error:
+        raise ComponentError(f"{key}: {target} cannot be called: {error}.", f"Its signature is {signature}.") from error
+
+
+def _call(component: Callable[..., Any], parameters: Mapping[str, Any], key: str, target: str) -> Any:
+    try:
+        return component(**parameters)
+    except ComponentError:
+        raise
+    except Exception as error:
+        message = f"{key}: {target} could not be built: {type(error).__name__}: {error}"
+        raise ComponentError(message, "See the parameters given to it.") from error

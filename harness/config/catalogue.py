@@ -1,0 +1,57 @@
+"""What can be chosen: every group with its options and the first comment of each option's file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.config.suggest import did_you_mean
+from harness.config.tree import config_folders, shipped_root, verl_trainer_configs
+from harness.errors import ConfigurationError
+
+GROUPS = (
+    "experiment", "algorithm", "model", "data", "reward_fn", "reward_manager", "advantage_fn", "policy_loss",
+    "rollout", "engine", "device", "cluster", "tracking", "manager",
+)  # fmt: skip
+
+
+def catalogue() -> dict[str, dict[str, str]]:
+    """Group → option → its line of help; a user's own options are marked."""
+    found: dict[str, dict[str, str]] = {group: {} for group in GROUPS}
+    for folder in reversed(config_folders()):
+        own = not folder.is_relative_to(shipped_root())
+        for path in sorted(folder.glob("*/**/*.yaml")):
+            group, option = path.relative_to(folder).parts[0], "/".join(path.relative_to(folder).parts[1:])
+            note = " (yours)" if own else ""
+            found.setdefault(group, {})[option.removesuffix(".yaml")] = _help(path) + note
+    return found
+
+
+def render_catalogue(group: str | None = None) -> str:
+    """The catalogue, or one group of it, as text.
+
+    Raises:
+        ConfigurationError: There is no such group.
+    """
+    groups = catalogue()
+    if group is not None and group not in groups:
+        raise ConfigurationError(f"harness list {group}: there is no such group.", did_you_mean(group, list(groups)))
+    chosen = {group: groups[group]} if group else groups
+    width = max(len(option) for options in chosen.values() for option in options or [""]) + 2
+    lines = []
+    for name, options in chosen.items():
+        if options:
+            lines += [name, *(f"  {option:<{width}}{text}".rstrip() for option, text in sorted(options.items())), ""]
+    if group is None:
+        lines += [f"verl's trainer configurations: {', '.join(verl_trainer_configs()) or 'verl is not installed'}", ""]
+    return "\n".join(lines)
+
+
+def _help(path: Path) -> str:
+    """The first comment that is not a Hydra directive."""
+    for line in path.read_text().splitlines():
+        text = line.strip()
+        if not text.startswith("#"):
+            return ""
+        if "@package" not in text:
+            return text.lstrip("# ")
+    return ""

@@ -1,0 +1,200 @@
+"""Problems of a configuration that can be seen before anything is started, all of them at once."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from harness.components.instantiate import TRUSTED
+from harness.config.suggest import did_you_mean
+from harness.errors import ConfigurationError
+
+TRAINER_MODES = ("sync", "colocate_async", "separate_async")
+COMPONENT_GROUPS = ("manager", "reward_manager", "advantage_fn", "policy_loss")
+
+
+def find_problems(config: DictConfig) -> list[ConfigurationError]:
+    """Every problem found in a composed configuration, in the order of the stages that would meet them."""
+    return [*_missing_values(config), *_files(config), *_targets(config), *_choices(config), *_batches(config)]
+
+
+def require_valid(config: DictConfig) -> None:
+    """Stop with all problems in one message.
+
+    Raises:
+        ConfigurationError: There is at least one.
+    """
+    problems = find_problems(config)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        listed = "\n".join(f"{number}. {problem}" for number, problem in enumerate(problems, 1))
+        raise ConfigurationError(f"The configuration has {len(problems)} problems:\n{listed}")
+
+
+def _missing_values(config: DictConfig) -> Iterator[ConfigurationError]:
+    for key in sorted(OmegaConf.missing_keys(config)):
+        if not key.startswith("reward.reward_model."):  # verl's own gaps, for reward models that are not used
+            yield ConfigurationError(f"{key}: a value is needed and none is given.", f"Add {key}=VALUE.")
+
+
+def _value(config: DictConfig, key: str) -> Any:
+    return None if OmegaConf.is_missing(config, key) else OmegaConf.select(config, key, throw_on_missing=False)
+
+
+def _made_folders(config: DictConfig) -> list[str]:
+    return [str(node.path) for node in (config.get("prepare") or {}).values() if node]
+
+
+def _files(config: DictConfig) -> Iterator[ConfigurationError]:
+    made = _made_folders(config)
+    for key in ("data.train_files", "data.val_files"):
+        files = _value(config, key)
+        for file in [files] if isinstance(files, str) else (files or []):
+            if not any(str(file).startswith(folder) for folder in made) and "://" not in str(file):
+                yield from _data_file(key, Path(str(file)).expanduser())
+    model = _value(config, "actor_rollout_ref.model.path")
+    if model and str(model) not in made:
+        yield from _model(str(model))
+
+
+def _data_file(key: str, path: Path) -> Iterator[ConfigurationError]:
+    if not path.is_file():
+        yield ConfigurationError(
+            f"{key}: there is no file {path}.", "Give the path of a parquet file in verl's layout."
+        )
+    elif path.suffix == ".parquet" and not _is_parquet(path):
+        yield ConfigurationError(f"{key}: {path} is not a whole parquet file.", "Make it again; the copy may be torn.")
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4)
+        file.seek(-min(4, path.stat().st_size), 2)
+        return head == b"PAR1" and file.read(4) == b"PAR1"
+
+
+def _model(model: str) -> Iterator[ConfigurationError]:
+    path = Path(model).expanduser()
+    key = "actor_rollout_ref.model.path"
+    if path.is_dir() and not (path / "config.json").is_file():
+        yield ConfigurationError(f"{key}: {path} has no config.json, so it is not a Hugging Face model folder.")
+    elif not path.is_dir() and (model.startswith(("/", ".", "~")) or model.count("/") != 1):
+        yield ConfigurationError(
+            f"{key}: there is no folder {path}.", "Give a model folder or a hub name such as Qwen/Qwen3-0.6B."
+        )
+
+
+def _targets(config: DictConfig) -> Iterator[ConfigurationError]:
+    nodes = [(group, config.get(group)) for group in COMPONENT_GROUPS]
+    nodes += [(f"reward_fn.{name}", node) for name, node in (config.get("reward_fn") or {}).items()]
+    nodes += [(f"prepare.{name}", node) for name, node in (config.get("prepare") or {}).items()]
+    prefixes = (*TRUSTED, *(f"{prefix}." for prefix in config.trusted_modules))
+    for key, node in nodes:
+        if node is not None and node.get("_target_"):
+            yield from _target(key, str(node["_target_"]), prefixes)
+
+
+def _target(key: str, target: str, prefixes: tuple[str, ...]) -> Iterator[ConfigurationError]:
+    if not target.startswith(prefixes):
+        yield ConfigurationError(
+            f"{key}._target_: {target} is outside the trusted modules ({', '.join(p[:-1] for p in prefixes)}).",
+            f"If you trust it, add trusted_modules=[{target.split('.')[0]}] on the command line.",
+        )
+        return
+    module, _, name = target.rpartition(".")
+    source = _source(module)
+    if source is None:
+        yield ConfigurationError(
+            f"{key}._target_: there is no module {module}.", "Check its spelling and where it lies."
+        )
+    elif name not in (names := _top_level_names(source)):
+        yield ConfigurationError(f"{key}._target_: {module} has no {name!r}.", did_you_mean(name, names))
+
+
+def _source(module: str) -> str | None:
+    """The module's source, found without running it: parents are looked up as folders, not imported."""
+    parts = module.split(".")
+    root = find_spec(parts[0])
+    for folder in (root.submodule_search_locations if root else None) or []:
+        base = Path(folder).joinpath(*parts[1:])
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if path.is_file():
+                return path.read_text()
+    return Path(root.origin).read_text() if root and root.origin and len(parts) == 1 else None
+
+
+def _top_level_names(source: str) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign):
+            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.ImportFrom):
+            names += [alias.asname or alias.name for alias in node.names]
+    return names
+
+
+def _choices(config: DictConfig) -> Iterator[ConfigurationError]:
+    mode = config.trainer.v1.trainer_mode
+    if mode not in TRAINER_MODES:
+        yield ConfigurationError(
+            f"trainer.v1.trainer_mode={mode}: no such mode.", did_you_mean(str(mode), TRAINER_MODES)
+        )
+    if config.trainer.device == "cpu":
+        if config.actor_rollout_ref.actor.strategy not in ("fsdp2",):
+            yield ConfigurationError(
+                f"engine: {config.actor_rollout_ref.actor.strategy} does not train on a CPU.",
+                "Use engine=fsdp2, or a GPU.",
+            )
+        if config.actor_rollout_ref.rollout.name == "sglang":
+            yield ConfigurationError("rollout=sglang needs a GPU.", "Use rollout=builtin.")
+
+
+def _batches(config: DictConfig) -> Iterator[ConfigurationError]:
+    actor, rollout = config.actor_rollout_ref.actor, config.actor_rollout_ref.rollout
+    workers = config.trainer.n_gpus_per_node * config.trainer.nnodes
+    mini, batch, n = actor.ppo_mini_batch_size, config.data.train_batch_size, rollout.n
+    if not all(isinstance(number, int) and number > 0 for number in (workers, n, mini, batch)):
+        return
+    if mini > batch:
+        yield ConfigurationError(
+            f"actor_rollout_ref.actor.ppo_mini_batch_size={mini} is larger than data.train_batch_size={batch}.",
+            f"Use at most {batch}.",
+        )
+    elif mini * n % workers:
+        yield ConfigurationError(
+            f"actor_rollout_ref.actor.ppo_mini_batch_size={mini} × actor_rollout_ref.rollout.n={n} responses do not divide "
+            f"among {workers} workers.",
+            f"Use a multiple of {workers}.",
+        )
+    elif not actor.use_dynamic_bsz:
+        share = mini * n // workers
+        yield from _micro_batch(
+            "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu", actor.ppo_micro_batch_size_per_gpu, share
+        )
+        name = "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu"
+        yield from _micro_batch(name, rollout.log_prob_micro_batch_size_per_gpu, share)
+
+
+def _micro_batch(key: str, value: Any, share: int) -> Iterator[ConfigurationError]:
+    """verl splits a worker's share of a mini-batch into equal micro-batches, without a rest."""
+    if value is None:
+        yield ConfigurationError(
+            f"{key}: a number is needed, or actor_rollout_ref.actor.use_dynamic_bsz=true.",
+            f"Use {share} or a divisor of it.",
+        )
+    elif isinstance(value, int) and (value < 1 or share % value):
+        divisors = [number for number in range(1, share + 1) if share % number == 0]
+        below = max((number for number in divisors if number < value), default=divisors[0])
+        above = min((number for number in divisors if number > value), default=divisors[-1])
+        nearest = " or ".join(str(number) for number in dict.fromkeys((below, above)))
+        yield ConfigurationError(
+            f"{key}={value} does not divide a worker's {share} responses a mini-batch.", f"Use {nearest}."
+        )

@@ -1,0 +1,112 @@
+"""Composition: groups, experiments and overrides into one configuration. The only caller of Hydra.
+
+verl's own YAML folder never goes on Hydra's search path (its group names would be shadowed by ours and the other way
+round without a word); its flattened trainer files go into Hydra's ConfigStore as the group ``model_engine`` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.config.detect import register_resolvers
+from harness.config.explain import explain
+from harness.config.recipes import register_recipe_resolver
+from harness.config.tree import config_folders, verl_trainer_configs
+from harness.errors import ConfigurationError
+
+ROOT = "train"
+
+
+class HarnessSearchPath(SearchPathPlugin):
+    """Puts the user's and the shipped folders on Hydra's search path, the user's first."""
+
+    folders: Sequence[Path] = ()
+
+    def manipulate_search_path(self, search_path) -> None:
+        for folder in self.folders:
+            search_path.append("harness", f"file://{folder}")
+
+
+def compose_config(overrides: Sequence[str] = (), project: Path | None = None) -> DictConfig:
+    """Compose ``conf/train.yaml`` with overrides.
+
+    Args:
+        overrides: Hydra overrides, such as ``algorithm=grpo`` or ``data.train_batch_size=64``.
+        project: The user's project folder; the current one if not given.
+
+    Returns:
+        The configuration with its interpolations, struct flag set; `resolve` makes it the record.
+
+    Raises:
+        ConfigurationError: An override, a group option or an interpolation is wrong.
+    """
+    folders = config_folders(project)
+    _prepare_hydra(folders)
+    try:
+        with initialize_config_dir(config_dir=str(folders[0]), version_base="1.3", job_name="harness"):
+            config = compose(config_name=ROOT, overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigurationError(*explain(error, lambda key: _siblings(key, overrides, project))) from error
+    finally:
+        GlobalHydra.instance().clear()
+    with open_dict(config):
+        config.pop("model_engine", None)
+    return config
+
+
+def resolve(config: DictConfig) -> DictConfig:
+    """A copy with every interpolation resolved: what is recorded, compared and sent to other processes.
+
+    Raises:
+        ConfigurationError: A mandatory value (``???``) is missing or an interpolation does not resolve.
+    """
+    try:
+        return OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    except OmegaConfBaseException as error:
+        raise ConfigurationError(*explain(error, lambda key: _names(config, key))) from error
+
+
+def _siblings(key: str, overrides: Sequence[str], project: Path | None) -> list[str]:
+    """Names beside ``key`` in the composition without the overrides of it."""
+    others = [override for override in overrides if override.lstrip("+~").split("=", 1)[0].split("@")[0] != key]
+    return [] if len(others) == len(overrides) else _names(compose_config(others, project), key)
+
+
+def _names(config: DictConfig, key: str) -> list[str]:
+    parent = key.rpartition(".")[0]
+    node = OmegaConf.select(config, parent) if parent else config
+    return [str(name) for name in node] if isinstance(node, DictConfig) else []
+
+
+def _prepare_hydra(folders: Sequence[Path]) -> None:
+    register_resolvers()
+    register_recipe_resolver()
+    HarnessSearchPath.folders = folders[1:]
+    if HarnessSearchPath not in Plugins.instance().discover(SearchPathPlugin):
+        Plugins.instance().register(HarnessSearchPath)
+    configs = verl_trainer_configs()
+    if not configs:
+        raise ConfigurationError(
+            "verl is not installed in this environment.", "Run `make setup`, or `pip install verl==0.9.1`."
+        )
+    store = ConfigStore.instance()
+    for engine, path in configs.items():
+        if f"{engine}.yaml" not in store.repo.get("model_engine", {}):
+            store.store(group="model_engine", name=engine, package="_global_", node=_load_yaml(path), provider="verl")
+
+
+def _load_yaml(path: Path) -> dict:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    # verl writes 1e-06 style numbers with a point, so YAML 1.1's float rule reads them as numbers
+    return yaml.load(path.read_text(), Loader=loader)

@@ -1,0 +1,48 @@
+"""What this machine has, found without importing torch: the defaults that adapt a command to it.
+
+Each function is also an OmegaConf resolver, so that `conf/train.yaml` shows where detection decides.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+
+def visible_gpus() -> int:
+    """Number of NVIDIA GPUs this process may use; ``CUDA_VISIBLE_DEVICES`` is honoured."""
+    present = len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) or len(list(Path("/dev").glob("nvidia[0-9]*")))
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None or not present:
+        return present
+    return len([gpu for gpu in chosen.split(",") if gpu.strip() not in ("", "-1")])
+
+
+def detect_device() -> str:
+    """``cuda`` where a GPU is visible, else ``cpu``; the variable ``HARNESS_DEVICE`` decides over both."""
+    return os.environ.get("HARNESS_DEVICE") or ("cuda" if visible_gpus() else "cpu")
+
+
+def detect_rollout() -> str:
+    """``vllm`` on a GPU where it is installed, else the built-in generation server."""
+    return "vllm" if detect_device() == "cuda" and find_spec("vllm") else "builtin"
+
+
+def detect_accelerators() -> int:
+    """GPUs to train on, or one logical slot on a CPU."""
+    return visible_gpus() if detect_device() == "cuda" else 1
+
+
+def choose(value: Any, match: Any, then: Any, otherwise: Any) -> Any:
+    """``then`` where value equals match, else ``otherwise``: a default that follows another key."""
+    return then if value == match else otherwise
+
+
+def register_resolvers() -> None:
+    """Make these functions available to YAML as ``${detect_device:}`` and so on."""
+    for resolver in (detect_device, detect_rollout, detect_accelerators, choose):
+        OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)

@@ -1,0 +1,73 @@
+"""Problems that are found before anything starts, all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from harness.config.check import find_problems, require_valid
+from harness.config.compose import compose_config
+from harness.errors import ConfigurationError
+
+
+@pytest.fixture
+def valid(tmp_path: Path) -> list[str]:
+    data, model = tmp_path / "a.parquet", tmp_path / "model"
+    data.write_bytes(b"PAR1....PAR1")
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    micro = (
+        "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu",
+        "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu",
+    )
+    files = [f"actor_rollout_ref.model.path={model}", f"data.train_files={data}", f"data.val_files={data}"]
+    return [*files, *(f"{key}=32" for key in micro)]
+
+
+def test_a_valid_configuration_has_no_problem(valid: list[str]) -> None:
+    assert find_problems(compose_config(valid)) == []
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.train_files=/nowhere/x.parquet", "data.train_files: there is no file /nowhere/x.parquet."),
+        (
+            "actor_rollout_ref.model.path=/nowhere/model",
+            "actor_rollout_ref.model.path: there is no folder /nowhere/model.",
+        ),
+        ("advantage_fn._target_=os.system", "advantage_fn._target_: os.system is outside the trusted modules"),
+        ("advantage_fn._target_=harness.nothing.f", "advantage_fn._target_: there is no module harness.nothing."),
+        ("policy_loss._target_=harness.errors.HarnesError", "harness.errors has no 'HarnesError'"),
+        ("trainer.v1.trainer_mode=asynk", "trainer.v1.trainer_mode=asynk: no such mode."),
+        ("engine=fsdp", "engine: fsdp does not train on a CPU."),
+        (
+            "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=48",
+            "does not divide a worker's 2048 responses a mini-batch",
+        ),
+        (
+            "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu=null",
+            "log_prob_micro_batch_size_per_gpu: a number is needed",
+        ),
+        (
+            "data.train_batch_size=8",
+            "actor_rollout_ref.actor.ppo_mini_batch_size=256 is larger than data.train_batch_size=8.",
+        ),
+    ],
+)
+def test_each_problem_names_its_key(valid: list[str], override: str, message: str) -> None:
+    problems = find_problems(compose_config(["device=cpu", *valid, override]))
+    assert [message in problem.message for problem in problems] == [True]
+
+
+def test_a_torn_parquet_file_is_seen(valid: list[str], tmp_path: Path) -> None:
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1 and then the copy broke")
+    problems = find_problems(compose_config([*valid, f"data.val_files={tmp_path}/torn.parquet"]))
+    assert "is not a whole parquet file" in problems[0].message
+
+
+def test_all_problems_come_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        require_valid(compose_config(["trainer.v1.trainer_mode=x"]))
+    for key in ("actor_rollout_ref.model.path", "data.train_files", "data.val_files", "trainer.v1.trainer_mode"):
+        assert key in str(caught.value)

@@ -1,0 +1,98 @@
+"""Composition: verl's keys unchanged at the root, precedence of the groups, errors in the user's terms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from harness.config.compose import compose_config, resolve
+from harness.config.tree import verl_trainer_configs
+from harness.errors import ConfigurationError
+
+GIVEN = ["actor_rollout_ref.model.path=m", "data.train_files=a.parquet", "data.val_files=b.parquet"]
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def leaves(tree, prefix=""):
+    for key, value in tree.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{path}.")
+        else:
+            yield path
+
+
+@pytest.mark.parametrize(("engine", "group"), [("dp", "fsdp2"), ("megatron", "megatron")])
+def test_every_key_of_verl_is_there(engine: str, group: str) -> None:
+    config = compose_config([f"engine={group}", "device=cuda"])
+    theirs = set(leaves(yaml.safe_load(verl_trainer_configs()[engine].read_text())))
+    from omegaconf import OmegaConf
+
+    ours = set(leaves(OmegaConf.to_container(config)))
+    # a value of verl's may have become a section (an empty mapping that got keys), so prefixes count
+    missing = {key for key in theirs if key not in ours and not any(own.startswith(f"{key}.") for own in ours)}
+    assert missing == set()
+
+
+def test_a_verl_override_changes_exactly_its_key() -> None:
+    base, changed = compose_config(GIVEN), compose_config([*GIVEN, "actor_rollout_ref.actor.optim.lr=3e-6"])
+    assert changed.actor_rollout_ref.actor.optim.lr == 3e-6
+    changed.actor_rollout_ref.actor.optim.lr = base.actor_rollout_ref.actor.optim.lr
+    assert changed == base
+
+
+def test_precedence_groups_algorithm_experiment_command_line(tmp_path: Path) -> None:
+    write(
+        tmp_path / "conf/model/mine.yaml",
+        "# @package _global_\nalgorithm: {gamma: 0.1}\ndata: {max_prompt_length: 7}\n",
+    )
+    write(tmp_path / "conf/algorithm/mine.yaml", "# @package _global_\nalgorithm: {gamma: 0.2, lam: 0.2}\n")
+    write(
+        tmp_path / "conf/experiment/mine.yaml",
+        "# @package _global_\ndefaults: [{override /model: mine}, {override /algorithm: mine}]\nalgorithm: {lam: 0.3}\n",
+    )
+    config = compose_config(["experiment=mine", "algorithm.adv_estimator=rloo"], project=tmp_path)
+    assert (config.data.max_prompt_length, config.algorithm.gamma, config.algorithm.lam) == (7, 0.2, 0.3)
+    assert config.algorithm.adv_estimator == "rloo"
+
+
+def test_a_users_file_overlays_the_shipped_one(tmp_path: Path) -> None:
+    write(tmp_path / "conf/algorithm/grpo.yaml", "# @package _global_\nalgorithm: {adv_estimator: mine}\n")
+    write(tmp_path / "experiments/e/conf/experiment/e/a.yaml", "# @package _global_\nname: from-experiments\n")
+    config = compose_config(["experiment=e/a"], project=tmp_path)
+    assert (config.algorithm.adv_estimator, config.name) == ("mine", "from-experiments")
+
+
+def test_several_reward_functions_each_with_a_weight() -> None:
+    config = compose_config([*GIVEN, "reward_fn=[exact_match,reasoning_gym]", "reward_fn.exact_match.weight=0.25"])
+    assert list(config.reward_fn) == ["exact_match", "reasoning_gym"]
+    assert config.reward_fn.exact_match.weight == 0.25
+
+
+@pytest.mark.parametrize(
+    ("override", "message", "remedy"),
+    [
+        ("trainer.total_epoch=3", "trainer.total_epoch: there is no such key under trainer.", "total_epochs"),
+        ("actor_rollout_ref.actor.optim.lrr=1", "no such key under actor_rollout_ref.actor.optim", "Did you mean lr?"),
+        ("algorithm=grop", "algorithm=grop: algorithm has no option 'grop'.", "Did you mean grpo?"),
+        ("rolout=vllm", "rolout: there is no such", "rollout"),
+        ("nonsense", "nonsense: not an override.", "Write key=value"),
+        ("data.train_batch_size=[1", "data.train_batch_size=[1: not an override.", "quote"),
+    ],
+)
+def test_a_wrong_override_names_key_and_remedy(override: str, message: str, remedy: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        compose_config([*GIVEN, override])
+    assert message in caught.value.message
+    assert remedy in caught.value.remedy
+
+
+def test_resolving_gives_plain_values_and_keeps_the_seed_everywhere() -> None:
+    config = resolve(compose_config([*GIVEN, "seed=17"]))
+    actor, rollout = config.actor_rollout_ref.actor, config.actor_rollout_ref.rollout
+    assert {config.data.seed, actor.data_loader_seed, actor.fsdp_config.seed, rollout.seed} == {17}

@@ -1,0 +1,43 @@
+"""The fingerprint: what decides the result and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from harness.config.compose import compose_config, resolve
+from harness.config.fingerprint import fingerprint
+
+GIVEN = ["actor_rollout_ref.model.path=m", "data.train_files=a.parquet", "data.val_files=b.parquet"]
+
+
+def of(*overrides: str) -> str:
+    return fingerprint(resolve(compose_config([*GIVEN, *overrides])))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=9",
+        "name=other",
+        "output_root=/elsewhere",
+        "trainer.save_freq=3",
+        "tracking=wandb",
+        "run_id=x",
+        "ray_kwargs.ray_init.num_cpus=7",
+    ],
+)
+def test_same_experiment(override: str) -> None:
+    assert of(override) == of()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "actor_rollout_ref.actor.optim.lr=1e-3",
+        "algorithm=ppo",
+        "data.train_files=c.parquet",
+        "data.train_batch_size=8",
+        "trainer.n_gpus_per_node=2",
+    ],
+)
+def test_another_experiment(override: str) -> None:
+    assert of(override) != of()
