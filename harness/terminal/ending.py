@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.records.masking import mask_arguments
 from harness.terminal import text
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ def outcome(run_folder: RunFolder, summary: RunSummary, commands: Sequence[str] 
     Args:
         run_folder: The run.
         summary: What it came to.
-        commands: What to try next; by default compare, another seed and evaluate.
+        commands: What to try next; by default another seed, another algorithm, and evaluate.
     """
     took = f" in {text.seconds(summary.seconds)}" if summary.seconds is not None else ""
     parts: list[RenderableType] = [
@@ -64,9 +67,11 @@ def failure(error: RunError, run_folder: RunFolder) -> RenderableType:
 
 def next_commands(run_folder: RunFolder) -> list[str]:
     """What a person is likely to do with a run that is done."""
-    shown = run_folder.shown()
-    commands = [f"harness rerun {shown} seed=2", f"harness compare {Path(shown).parent}"]
-    return commands + ([f"harness evaluate {shown}"] if run_folder.checkpoint_steps() else [])
+    words = [str(word) for word in yaml.safe_load(run_folder.overrides.read_text()) or []] if run_folder.overrides.is_file() else []
+    others = [word for word in mask_arguments(words) if not word.startswith(("seed=", "algorithm="))]
+    same = shlex.join(["harness", "train", *others])
+    commands = [f"{same} seed=2", f"{same} algorithm=ppo"]
+    return commands + ([f"harness evaluate {run_folder.shown()}"] if run_folder.checkpoint_steps() else [])
 
 
 def last_lines(log: Path, count: int = _LOG_LINES) -> list[str]:

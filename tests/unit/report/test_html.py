@@ -56,7 +56,7 @@ def test_it_says_how_the_run_went(demo):
                  "100 held-out prompts", "40 of 40", "grpo", "SmolLM2-135M-Instruct", "Training reward", "mean of 5 steps",
                  "Validation", "Response length", "Entropy", "KL to the reference model", "Gradient norm",
                  "Where the time of a step goes", "actor update", "weight sync", "learning rate", "2e-05",
-                 "prompts a step", "KL loss coefficient", "experiment=quickstart", "harness rerun", "harness compare",
+                 "prompts a step", "KL loss coefficient", "experiment=quickstart", "harness train experiment=quickstart", "algorithm=ppo",
                  "9f2c51e07ab4"):  # fmt: skip
         assert part in text, part
 

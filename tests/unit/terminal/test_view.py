@@ -138,6 +138,7 @@ def test_the_end_shows_before_and_after_the_places_and_whole_commands(folder, wi
     for step in (1, 2, 3):
         writer.write(step, {**_step(step, 0.1 * step).metrics, **({ACC: 0.75} if step == 3 else {})})
     folder.log.write_text("x")
+    folder.overrides.write_text("[experiment=a, seed=1]")
     (folder.checkpoints / "global_step_3").mkdir(parents=True)
     status.done()
     view, out, errors = _view(folder, width=width)
@@ -145,7 +146,7 @@ def test_the_end_shows_before_and_after_the_places_and_whole_commands(folder, wi
     text = out.getvalue()
     for part in ("done: 3 steps", "0.250", "0.750", "+0.500"):
         assert part in text, part
-    for command in ("rerun outputs/demo/one seed=2", "compare outputs/demo", "evaluate outputs/demo/one"):
+    for command in ("train experiment=a seed=2", "train experiment=a algorithm=ppo", "evaluate outputs/demo/one"):
         assert f"    harness {command}\n" in text, "whole, to be copied, however narrow the terminal"
     assert "report.html" not in text, "a file that is not there is not named"
     assert errors.getvalue() == ""

@@ -1,0 +1,157 @@
+"""Step time and time to the first step: `harness train` beside bare verl, the same configuration, in turn.
+
+    python benchmarks/step_overhead.py [--experiment quickstart_tiny] [--steps 12] [--rounds 3] [overrides]
+
+Both sides use the same processes' settings, the same generation server and the same reward; bare verl is started as
+its users start it, `python -m verl.trainer.main_ppo`, with the CPU platform that the harness registers with it. The
+figure to read is the ratio: machines differ, and this one may be busy. Writes benchmarks/results/step_overhead.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from harness.backend.cluster import LOGICAL_CPUS, OBJECT_STORE_BYTES, worker_environment
+from harness.config.compose import compose_config, resolve
+from harness.config.tree import verl_trainer_configs
+from harness.prepare import prepare_all
+from harness.records.metrics import read_metrics
+from harness.records.run_folder import RunFolder
+
+HERE = Path(__file__).resolve().parent
+WARM_UP_STEPS = 2  # the first steps compile and allocate
+STEP = "timing_s/step"
+
+
+def verl_overrides(config: Any) -> list[str]:
+    """The overrides that give bare verl this configuration."""
+    theirs = OmegaConf.to_container(OmegaConf.create(yaml.safe_load(verl_trainer_configs()["dp"].read_text())), resolve=True)
+    ours = OmegaConf.to_container(config, resolve=True)
+    words: list[str] = []
+    for section, value in theirs.items():
+        _collect(ours[section], value, section, words)
+    return words
+
+
+def _collect(ours: Any, theirs: Any, key: str, words: list[str]) -> None:
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for name, value in ours.items():
+            if name in theirs:
+                _collect(value, theirs[name], f"{key}.{name}", words)
+            else:
+                words.append(f"+{key}.{name}={_hydra(value)}")
+    elif ours != theirs:
+        words.append(f"{key}={_hydra(ours)}")
+
+
+def _hydra(value: Any) -> str:
+    """A value in Hydra's grammar, in which JSON's strings and null are valid but its keys must not be quoted."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{name}:{_hydra(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_hydra(item) for item in value) + "]"
+    return json.dumps(value)
+
+
+def run_harness(overrides: list[str], folder: Path) -> dict[str, float]:
+    """One training through the harness."""
+    started = time.time()
+    command = [sys.executable, "-m", "harness.cli", "train", *overrides, f"output_root={folder}", "name=run"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (path,) = (folder / "run").iterdir()
+    records = {record.step: record for record in read_metrics(RunFolder(path).metrics)}
+    return _figures(records[1].time - started, [record.metrics[STEP] for step, record in records.items() if step > WARM_UP_STEPS])
+
+
+def run_verl(overrides: list[str], folder: Path) -> dict[str, float]:
+    """The same training through bare verl."""
+    config = resolve(compose_config([*overrides, f"run_dir={folder}", "run_id=run", "name=run"]))
+    words = [
+        *verl_overrides(config),
+        "trainer.logger=[file]",
+        f"reward.custom_reward_function.path={HERE / 'verl_scorer.py'}",
+        "+ray_kwargs.ray_init.num_gpus=1",
+        f"ray_kwargs.ray_init.num_cpus={LOGICAL_CPUS + 4}",
+        f"+ray_kwargs.ray_init.object_store_memory={OBJECT_STORE_BYTES}",
+        "+ray_kwargs.ray_init.include_dashboard=false",
+        "+ray_kwargs.ray_init.address=local",
+    ]
+    log = folder / "metrics.jsonl"
+    # the plugin comes through its entry point here, as for any user of verl
+    environment = {name: value for name, value in worker_environment(config).items() if name != "VERL_USE_EXTERNAL_MODULES"}
+    environment |= {"VERL_FILE_LOGGER_PATH": str(log), "PYTHONPATH": str(HERE.parent)}
+    started = time.time()
+    with (folder / "train.log").open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "verl.trainer.main_ppo", *words], env=os.environ | environment, stdout=output, stderr=output
+        )
+        first_step = None
+        while process.poll() is None:
+            if first_step is None and any(line["step"] == 1 for line in _lines(log)):
+                first_step = time.time() - started
+            time.sleep(0.02)
+    if process.returncode:
+        raise SystemExit(f"bare verl failed:\n{(folder / 'train.log').read_text()[-4000:]}")
+    steps = [line["data"][STEP] for line in _lines(log) if line["step"] > WARM_UP_STEPS]
+    return _figures(first_step or float("nan"), steps)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def _figures(first_step: float, steps: list[float]) -> dict[str, float]:
+    return {"first step": first_step, "step": statistics.median(steps)}
+
+
+def main() -> None:
+    """Run both sides in turn and print the medians and their ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--experiment", default="quickstart_tiny")
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments, further = parser.parse_known_args()
+    steps = arguments.steps
+    overrides = [f"experiment={arguments.experiment}", f"trainer.total_training_steps={steps}", "trainer.test_freq=-1", *further]
+    prepare_all(resolve(compose_config(overrides)), print)
+    rounds = []
+    for number in range(1, arguments.rounds + 1):
+        with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
+            rounds.append({"harness": run_harness(overrides, Path(ours)), "verl": run_verl(overrides, Path(theirs))})
+        print(f"round {number}: {json.dumps(rounds[-1])}", flush=True)
+    report(arguments.experiment, rounds)
+
+
+def report(experiment: str, rounds: list[dict[str, dict[str, float]]]) -> None:
+    """Print the table and keep it."""
+    table = {}
+    for figure in ("step", "first step"):
+        sides = {side: statistics.median(each[side][figure] for each in rounds) for side in ("harness", "verl")}
+        ratio = statistics.median(each["harness"][figure] / each["verl"][figure] for each in rounds)
+        table[figure] = sides | {"ratio": ratio}
+        print(f"{figure:<12} harness {sides['harness']:7.2f} s   bare verl {sides['verl']:7.2f} s   ratio {ratio:.2f}")
+    path = HERE / "results" / "step_overhead.json"
+    path.parent.mkdir(exist_ok=True)
+    results = json.loads(path.read_text()) if path.exists() else {}
+    machine = f"{os.cpu_count()} cores, {platform.machine()}"
+    results[experiment] = {"date": str(date.today()), "machine": machine, "command": " ".join(sys.argv), "rounds": rounds, "medians": table}
+    path.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Everything that touches verl and Ray; nothing outside this package imports them."""

@@ -1,0 +1,163 @@
+"""Ray for one run: a private cluster that is gone when the run is, or one that the user names.
+
+Every private cluster has its own temporary folder and ports, so that several runs on one machine do not meet, and
+nothing is left of it afterwards: no process, no socket, no folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import ray
+from omegaconf import DictConfig, OmegaConf
+
+from harness.errors import TrainingError
+
+LOGICAL_CPUS = 32  # Ray's scheduling slots on a CPU machine; the processes take turns, so they need not be cores
+OBJECT_STORE_BYTES = 512 * 2**20  # batches travel through TransferQueue, not through Ray's object store
+MEMORY_NEEDED_BYTES = 2 * 2**30  # Ray's processes and verl's imports, before any model
+SHUTDOWN_SECONDS = 10.0
+
+
+@contextlib.contextmanager
+def ray_cluster(config: DictConfig) -> Iterator[None]:
+    """Ray for the body; a private cluster unless ``ray_kwargs.ray_init.address`` names one.
+
+    Raises:
+        TrainingError: Ray does not start.
+    """
+    settings = OmegaConf.to_container(config.ray_kwargs.ray_init, resolve=True)
+    environment = worker_environment(config)
+    if settings.get("address"):
+        runtime_env = {key: value for key, value in (settings.pop("runtime_env", None) or {}).items() if value}
+        runtime_env["env_vars"] = {**environment, **runtime_env.get("env_vars", {})}
+        with _connected(runtime_env=runtime_env, **settings):
+            yield
+        return
+    settings.pop("runtime_env", None)
+    local = _local_settings(config, settings)
+    with _environment(environment), _temporary_folder() as folder, _processes_ended() as note_processes:
+        with _connected(address="local", _temp_dir=folder, **local):
+            try:
+                yield
+            finally:
+                note_processes()
+
+
+def worker_environment(config: DictConfig) -> dict[str, str]:
+    """Variables that every process of a run needs."""
+    threads = str(config_threads(config))
+    environment = {
+        "VERL_USE_EXTERNAL_MODULES": "harness.backend.plugin",  # a plugin that fails to load ends the process
+        "TOKENIZERS_PARALLELISM": "true",
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "PYTHONHASHSEED": str(config.seed % 2**32),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if config.trainer.device == "cpu":
+        return environment | {
+            "VERL_PLATFORM": "cpu",
+            "VERL_ENGINE_DEVICE": "cuda",
+            "HARNESS_CPU_THREADS": threads,
+            "OMP_NUM_THREADS": threads,
+        }
+    from verl.trainer.constants_ppo import get_ppo_ray_runtime_env
+
+    return {key: str(value) for key, value in get_ppo_ray_runtime_env(config)["env_vars"].items()} | environment
+
+
+def config_threads(config: DictConfig) -> int:
+    """Threads of each process that computes: the cores shared among the training workers."""
+    if given := os.environ.get("HARNESS_CPU_THREADS"):
+        return int(given)
+    cores = len(os.sched_getaffinity(0))
+    return max(1, cores // (config.trainer.n_gpus_per_node * config.trainer.nnodes))
+
+
+def _local_settings(config: DictConfig, settings: dict[str, Any]) -> dict[str, Any]:
+    available = psutil.virtual_memory().available
+    if available < MEMORY_NEEDED_BYTES:
+        raise TrainingError(
+            f"Ray cannot start: {available / 2**30:.1f} GiB of memory are free, {MEMORY_NEEDED_BYTES / 2**30:.0f} GiB are needed.",
+            "End other processes, or run on a machine with more memory.",
+            stage="starting Ray",
+        )
+    defaults = {"include_dashboard": False, "configure_logging": True, "logging_level": logging.WARNING}
+    if config.trainer.device == "cpu":
+        slots = config.trainer.n_gpus_per_node * config.trainer.nnodes
+        rollout = config.actor_rollout_ref.rollout
+        if config.trainer.v1.trainer_mode == "separate_async":
+            slots += rollout.n_gpus_per_node * rollout.nnodes
+        defaults |= {"num_gpus": slots, "num_cpus": LOGICAL_CPUS + 4 * slots, "object_store_memory": OBJECT_STORE_BYTES}
+    return defaults | {key: value for key, value in settings.items() if value is not None}
+
+
+@contextlib.contextmanager
+def _connected(**settings: Any) -> Iterator[None]:
+    try:
+        ray.init(**settings)
+    except (ValueError, OSError, RuntimeError, ConnectionError, ray.exceptions.RayError) as error:
+        raise TrainingError(
+            f"Ray cannot start: {error}",
+            "`ray_kwargs.ray_init.KEY=VALUE` passes settings to ray.init; see the log.",
+            stage="starting Ray",
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set variables that a local cluster's processes inherit; cheaper than Ray's runtime environments."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """Short, because the paths of Ray's sockets may have 107 characters."""
+    folder = tempfile.mkdtemp(prefix="hr-", dir=os.environ.get("RAY_TMPDIR") or "/tmp")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _processes_ended() -> Iterator[Callable[[], None]]:
+    """End what was started in the body and has outlived it.
+
+    Yields:
+        A function to call before Ray shuts down: afterwards its orphans are nobody's children.
+    """
+    here = psutil.Process()
+    before = {child.pid for child in here.children(recursive=True)}
+    started: list[psutil.Process] = []
+
+    def note() -> None:
+        started.extend(child for child in here.children(recursive=True) if child.pid not in before)
+
+    try:
+        yield note
+    finally:
+        note()
+        _, alive = psutil.wait_procs(started, timeout=SHUTDOWN_SECONDS)
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(alive, timeout=SHUTDOWN_SECONDS)

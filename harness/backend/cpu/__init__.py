@@ -1,0 +1,1 @@
+"""verl on processors without an accelerator."""

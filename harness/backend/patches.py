@@ -1,0 +1,78 @@
+"""All patches of verl, each with its reason, the versions it is for, and a test that fails once verl needs it no more.
+
+Everything else goes through verl's extension points. `tests/integration/test_patches.py` holds the tests.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+VERSIONS = ("0.9.1",)
+
+
+def apply_process_patches() -> None:
+    """For every process on a CPU; light, because verl's import runs it."""
+    _one_backend_for_the_process_group()
+
+
+def apply_engine_patches() -> None:
+    """For the processes that hold models on a CPU; imports the training engine."""
+    _critic_without_flash_attention()
+    _reference_without_pinned_memory()
+
+
+def _replace(module: object, name: str, make: Callable[[Callable], Callable]) -> None:
+    original = getattr(module, name)
+    if getattr(original, "__harness_patch__", False):
+        return
+    patched = functools.wraps(original)(make(original))
+    patched.__harness_patch__ = True
+    setattr(module, name, patched)
+
+
+def _one_backend_for_the_process_group() -> None:
+    """verl asks torch for ``cpu:gloo,cpu:gloo``; torch refuses a device named twice. Versions: 0.9.1."""
+    import verl.utils.distributed as distributed
+
+    def make(original):
+        def initialize(timeout_second=None, backend=None):
+            return original(timeout_second, backend or "gloo")
+
+        return initialize
+
+    _replace(distributed, "initialize_global_process_group_ray", make)
+
+
+def _critic_without_flash_attention() -> None:
+    """`load_valuehead_model` hard-codes flash_attention_2, which has no CPU kernels. Versions: 0.9.1."""
+    import verl.utils.model as model
+
+    def make(original):
+        def load_valuehead_model(local_path, torch_dtype, model_config, trust_remote_code):
+            from transformers import AutoModelForTokenClassification
+
+            return AutoModelForTokenClassification.from_pretrained(
+                local_path,
+                dtype=torch_dtype,
+                config=model_config,
+                attn_implementation="sdpa",
+                trust_remote_code=trust_remote_code,
+            )
+
+        return load_valuehead_model
+
+    _replace(model, "load_valuehead_model", make)
+
+
+def _reference_without_pinned_memory() -> None:
+    """FSDP2's reference model is offloaded with pinned memory, which needs an accelerator. Versions: 0.9.1."""
+    from verl.workers.engine.fsdp import transformer_impl
+
+    def make(original):
+        def cpu_offload_policy(pin_memory=True):
+            return original(pin_memory=False)
+
+        return cpu_offload_policy
+
+    _replace(transformer_impl, "CPUOffloadPolicy", make)

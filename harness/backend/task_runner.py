@@ -1,0 +1,99 @@
+"""The Ray actor that owns a training: it builds the trainer and the rollout, and runs them.
+
+After `verl.trainer.main_ppo.TaskRunnerV1`, which cannot be subclassed (it is a Ray actor class) and takes its trainer
+from a registry that refuses another ``sync``. verl is imported inside, so that the driver need not import it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+
+class TaskRunner:
+    """Runs one training to its end.
+
+    Args:
+        config: The resolved configuration.
+    """
+
+    def __init__(self, config: DictConfig) -> None:
+        self.config = config
+        self.trainer: Any = None
+
+    def run(self) -> dict[str, Any]:
+        """Build everything, train, close everything.
+
+        Returns:
+            ``{"step": the last step, "total_steps": …}``.
+        """
+        from harness.backend.recorder import Recorder
+
+        Recorder(Path(self.config.run_dir)).stage("importing verl")
+        import transfer_queue as tq
+        from verl.utils.logging_utils import configure_verl_logging
+
+        from harness.backend.rewards import install_reward_bridge
+        from harness.backend.trainer import TRAINERS
+
+        configure_verl_logging()
+        config = self.config
+        config.transfer_queue.enable = True
+        install_reward_bridge(config)
+        tq.init(config.transfer_queue)
+        succeeded = False
+        try:
+            self.trainer = TRAINERS[config.trainer.v1.trainer_mode](config)
+            self.trainer.init()
+            self.trainer.fit(self._rollout_manager())
+            succeeded = True
+            return {"step": self.trainer.global_steps, "total_steps": self.trainer.total_training_steps}
+        finally:
+            self._close(succeeded)
+            tq.close()
+
+    def _rollout_manager(self) -> Any:
+        from harness.backend.batch_rollout import BatchRolloutManager, batch_rollout_applies
+
+        trainer = self.trainer
+        if batch_rollout_applies(self.config, trainer.processor):
+            return BatchRolloutManager(
+                self.config,
+                trainer.tokenizer,
+                _model_type(self.config),
+                trainer.llm_server_manager.server_handles,
+                trainer.get_reward_handles(),
+            )
+        return self._verl_manager_class().create(
+            config=self.config,
+            llm_client=trainer.get_llm_client(),
+            teacher_client=trainer.get_teacher_client(),
+            reward_loop_worker_handles=trainer.get_reward_handles(),
+        )
+
+    def _verl_manager_class(self) -> Any:
+        from verl.trainer.ppo.v1 import AgentLoopManagerTQ
+        from verl.utils.import_utils import load_class_from_fqn
+
+        name = self.config.actor_rollout_ref.rollout.agent.get("agent_loop_manager_class")
+        return load_class_from_fqn(name, "AgentLoopManager") if name else AgentLoopManagerTQ
+
+    def _close(self, succeeded: bool) -> None:
+        tracking = getattr(self.trainer, "_logger", None)
+        if tracking is not None:
+            tracking.finish(exit_code=0 if succeeded else 1)
+
+
+def _model_type(config: DictConfig) -> str | None:
+    path = Path(config.actor_rollout_ref.model.path) / "config.json"
+    return json.loads(path.read_text()).get("model_type") if path.is_file() else None
+
+
+def frozen(config: DictConfig) -> DictConfig:
+    """A resolved copy that verl may add its own keys to."""
+    copy = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    OmegaConf.set_struct(copy, False)
+    return copy

@@ -1,0 +1,40 @@
+"""Runs a training in its own Ray cluster; the one door from the managers to verl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from omegaconf import DictConfig
+
+from harness.backend.cluster import ray_cluster
+from harness.backend.task_runner import TaskRunner, frozen
+
+POLL_SECONDS = 0.25
+
+
+def run_training(config: DictConfig, poll: Callable[[], None], announce: Callable[[str], None]) -> dict[str, Any]:
+    """Train as the configuration says.
+
+    Args:
+        config: A resolved configuration whose ``run_dir`` exists.
+        poll: Called several times a second while the training runs.
+        announce: Told the stages that happen in this process.
+
+    Returns:
+        ``{"step": …, "total_steps": …}``.
+
+    Raises:
+        ray.exceptions.RayError: What ended the training; the cause is inside.
+    """
+    announce("starting Ray")
+    with ray_cluster(config):
+        announce("starting the trainer")
+        runner = ray.remote(num_cpus=1, max_restarts=0)(TaskRunner).remote(frozen(config))
+        result = runner.run.remote()
+        while True:
+            ready, _ = ray.wait([result], timeout=POLL_SECONDS)
+            poll()
+            if ready:
+                return ray.get(result)

@@ -1,0 +1,67 @@
+"""The training workers: verl's own, with the configured policy loss and, on a CPU, the engine's patches.
+
+verl's trainer makes its workers from `role_worker_mapping`; `with_components` puts these subclasses in their place.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from omegaconf import open_dict
+from verl.experimental.separation.engine_workers import DetachActorWorker
+from verl.single_controller.base.decorator import Dispatch, register
+from verl.workers.engine_workers import ActorRolloutRefWorker, TrainingWorker
+
+from harness.backend.patches import apply_engine_patches
+from harness.backend.policy_loss import use_policy_loss
+
+COMPONENTS_KEY = "harness"  # under actor_rollout_ref: the nodes that worker processes build
+
+
+def _prepare_process() -> None:
+    if os.environ.get("VERL_PLATFORM") == "cpu":
+        apply_engine_patches()
+
+
+class HarnessCriticWorker(TrainingWorker):
+    """verl's value-model worker."""
+
+    def __init__(self, config: Any) -> None:
+        _prepare_process()
+        super().__init__(config)
+
+
+class _ActorComponents:
+    """Builds the policy loss of ``policy_loss`` before verl builds the actor."""
+
+    @register(dispatch_mode=Dispatch.ONE_TO_ALL)
+    def init_model(self) -> None:
+        """Build the components, then verl's models."""
+        _prepare_process()
+        nodes = self.config.get(COMPONENTS_KEY) or {}
+        loss_mode = use_policy_loss(nodes)
+        if loss_mode is not None:
+            with open_dict(self.config):
+                self.config.actor.policy_loss.loss_mode = loss_mode
+        super().init_model()
+
+
+class HarnessActorWorker(_ActorComponents, ActorRolloutRefWorker):
+    """Actor, rollout adapter and reference policy in one process."""
+
+
+class HarnessDetachActorWorker(_ActorComponents, DetachActorWorker):
+    """The same for ``trainer_mode=separate_async``, which saves and restores weights on the CPU."""
+
+
+def with_components(mapping: dict[Any, Any]) -> dict[Any, Any]:
+    """verl's role → Ray actor class mapping with the harness's subclasses in it."""
+    import ray
+
+    ours = {
+        ActorRolloutRefWorker: HarnessActorWorker,
+        DetachActorWorker: HarnessDetachActorWorker,
+        TrainingWorker: HarnessCriticWorker,
+    }
+    return {role: ray.remote(ours[cls.__ray_actor_class__]) for role, cls in mapping.items()}

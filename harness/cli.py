@@ -1,0 +1,143 @@
+"""The command line: a thin entry point that finds the command, hands it its arguments and turns errors into exit codes.
+
+The parser is ours: flags stand in any position and take no abbreviation; everything else is a Hydra override.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from harness.errors import ConfigurationError, HarnessError
+
+USAGE = """usage: harness COMMAND [flags] [overrides]
+
+  train [overrides]         check, then train; ends with `run: PATH`
+      --resume RUN          go on with a run in its own folder
+      --dry-run             print what would run, run nothing
+  evaluate RUN|CHECKPOINT   validate only
+  check [overrides]         report every problem of a configuration
+  show [overrides]          print the resolved configuration as YAML
+  list [group]              the groups and their options
+  help                      this text
+
+An override is key=value for any of verl's keys, or group=option:
+  harness train experiment=quickstart
+  harness train experiment=quickstart algorithm=ppo actor_rollout_ref.actor.optim.lr=1e-6
+"""
+
+FLAGS = {"train": {"--resume": True, "--dry-run": False}, "evaluate": {}, "check": {}, "show": {}, "list": {}}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: The words after ``harness``; those of this process by default.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 configuration, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("help", "--help", "-h") or "--help" in words:
+        print(USAGE, end="")
+        return 0
+    try:
+        return _command(words[0])(*_parse(words[0], words[1:]))
+    except HarnessError as error:
+        if not getattr(error, "log", ""):  # a failed training has been told by its view
+            print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone, as in `harness show | head`
+        return 0
+
+
+def _command(name: str) -> Callable[..., int]:
+    commands = {"train": _train, "evaluate": _evaluate, "check": _check, "show": _show, "list": _list}
+    if name not in commands:
+        from harness.config.suggest import did_you_mean
+
+        raise ConfigurationError(f"harness {name}: there is no such command.", did_you_mean(name, list(commands)))
+    return commands[name]
+
+
+def _parse(command: str, words: Sequence[str]) -> tuple[dict[str, str | bool], list[str]]:
+    flags: dict[str, str | bool] = {}
+    overrides: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        if not word.startswith("-"):
+            overrides.append(word)
+            continue
+        name, _, value = word.partition("=")
+        if name not in FLAGS[command]:
+            allowed = ", ".join(FLAGS[command]) or "none"
+            raise ConfigurationError(f"harness {command}: there is no flag {name}.", f"Allowed: {allowed}.")
+        if not FLAGS[command][name]:
+            flags[name] = True
+            continue
+        value = value or next(waiting, "")
+        if not value:
+            raise ConfigurationError(f"harness {command} {name}: a value is needed.")
+        flags[name] = value
+    return flags, overrides
+
+
+def _train(flags: dict[str, str | bool], overrides: list[str]) -> int:
+    from harness.launch.command import dry_run, resume_run, train_run
+
+    if flags.get("--resume"):
+        run = resume_run(str(flags["--resume"]), overrides)
+    elif flags.get("--dry-run"):
+        print(dry_run(overrides), end="")
+        return 0
+    else:
+        run = train_run(overrides)
+    print(f"run: {run}")
+    return 0
+
+
+def _evaluate(flags: dict[str, str | bool], words: list[str]) -> int:
+    from harness.launch.command import evaluate_run
+
+    targets = [word for word in words if "=" not in word]
+    if len(targets) != 1:
+        raise ConfigurationError(
+            "harness evaluate: name one run or checkpoint.", "harness evaluate RUN|CHECKPOINT [overrides]"
+        )
+    print(f"run: {evaluate_run(targets[0], [word for word in words if word != targets[0]])}")
+    return 0
+
+
+def _check(flags: dict[str, str | bool], overrides: list[str]) -> int:
+    from harness.config.check import find_problems
+    from harness.config.compose import compose_config
+
+    problems = find_problems(compose_config(overrides))
+    for number, problem in enumerate(problems, 1):
+        print(f"{number}. {problem}", file=sys.stderr)
+    print(f"{len(problems)} problem{'s' if len(problems) != 1 else ''} found" if problems else "no problem found")
+    return 2 if problems else 0
+
+
+def _show(flags: dict[str, str | bool], overrides: list[str]) -> int:
+    from omegaconf import OmegaConf
+
+    from harness.config.compose import compose_config, resolve
+
+    print(OmegaConf.to_yaml(resolve(compose_config(overrides))), end="")
+    return 0
+
+
+def _list(flags: dict[str, str | bool], groups: list[str]) -> int:
+    from harness.config.catalogue import render_catalogue
+
+    print(render_catalogue(groups[0] if groups else None), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

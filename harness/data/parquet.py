@@ -1,0 +1,48 @@
+"""Rows in the columns that verl reads, and their parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def make_row(
+    *,
+    source: str,
+    messages: list[dict[str, str]],
+    ability: str,
+    ground_truth: str,
+    index: int,
+    split: str,
+    **extra: Any,
+) -> Row:
+    """One prompt in verl's columns.
+
+    Args:
+        source: Name of the task; verl reports validation per source.
+        messages: The prompt as a chat, [{role, content}, …].
+        ability: A broader kind than the source, such as ``arithmetic``.
+        ground_truth: The reference answer, given to the reward function.
+        index: Position in its split.
+        split: ``train`` or ``validation``.
+        extra: Further entries of ``extra_info``, for the reward function.
+    """
+    return {
+        "data_source": source,
+        "prompt": messages,
+        "ability": ability,
+        "reward_model": {"style": "rule", "ground_truth": ground_truth},
+        "extra_info": {"index": index, "split": split, **extra},
+    }
+
+
+def write_splits(path: Path, splits: dict[str, Sequence[Row]]) -> None:
+    """Write ``<split>.parquet`` for each split into the folder."""
+    import pyarrow
+    from pyarrow import parquet
+
+    for split, rows in splits.items():
+        parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path / f"{split}.parquet")

@@ -1,0 +1,106 @@
+"""What the training commands do, from words to a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from harness.components.instantiate import instantiate
+from harness.config.compose import compose_config, resolve
+from harness.config.fingerprint import deciding
+from harness.errors import ConfigurationError
+from harness.records.run_folder import RunFolder
+
+
+def build_manager(config: DictConfig, overrides: Sequence[str]):
+    """The manager that ``manager`` names, with its configuration."""
+    return instantiate(config.manager, "manager", config.trusted_modules, config=config, overrides=overrides)
+
+
+def train_run(overrides: Sequence[str]) -> str:
+    """Compose, check, train; returns the run's folder."""
+    manager = build_manager(compose_config(overrides), overrides)
+    manager.train()
+    return manager.run.shown()
+
+
+def dry_run(overrides: Sequence[str]) -> str:
+    """The resolved configuration and the folder a run would get."""
+    from harness.config.check import require_valid
+
+    config = compose_config(overrides)
+    require_valid(config)
+    folder = Path(config.output_root) / config.name
+    return f"# would run in {folder}/<run_id>\n{OmegaConf.to_yaml(resolve(config))}"
+
+
+def resume_run(path: str, overrides: Sequence[str]) -> str:
+    """Go on with a run; returns its folder.
+
+    Raises:
+        ConfigurationError: It is not a run, or the overrides would make another experiment of it.
+    """
+    run = RunFolder.open(path)
+    recorded = OmegaConf.load(run.config)
+    config = recorded_config(run, overrides)
+    changed = _differing(deciding(recorded), deciding(config))
+    if changed:
+        raise ConfigurationError(
+            f"--resume: {', '.join(changed)} would differ from what {run.shown()} was trained with.",
+            "Leave them out, or start a new run.",
+        )
+    manager = build_manager(config, overrides)
+    manager.resume(run)
+    return run.shown()
+
+
+def evaluate_run(target: str, overrides: Sequence[str]) -> str:
+    """Validate a run's last checkpoint, or the ``global_step_N`` folder named; returns the new run's folder."""
+    path = Path(target)
+    checkpoint = path if path.name.startswith("global_step_") else None
+    run = RunFolder.open(path.parent.parent if checkpoint else path)
+    if checkpoint is None:
+        steps = run.checkpoint_steps()
+        if not steps:
+            raise ConfigurationError(
+                f"{run.shown()} has no checkpoint.", "Train with trainer.save_freq=N to keep some."
+            )
+        checkpoint = run.checkpoints / f"global_step_{steps[-1]}"
+    config = recorded_config(run, overrides)
+    with open_dict(config):
+        config.run_id, config.name = None, f"{config.name}-evaluate"
+    manager = build_manager(config, overrides)
+    manager.evaluate(str(checkpoint))
+    return manager.run.shown()
+
+
+def recorded_config(run: RunFolder, overrides: Sequence[str]) -> DictConfig:
+    """A run's configuration with overrides on its values (not its groups: they have been composed)."""
+    config = OmegaConf.load(run.config)
+    for override in overrides:
+        key, separator, value = override.lstrip("+").partition("=")
+        if not separator or (
+            OmegaConf.select(config, key) is None and not override.startswith("+") and not _has(config, key)
+        ):
+            raise ConfigurationError(f"{override}: {key} is not a key of {run.shown()}'s configuration.")
+        OmegaConf.update(config, key, OmegaConf.create(f"value: {value}").value)
+    return config
+
+
+def _has(config: DictConfig, key: str) -> bool:
+    parent, _, leaf = key.rpartition(".")
+    node = OmegaConf.select(config, parent) if parent else config
+    return isinstance(node, DictConfig) and leaf in node
+
+
+def _differing(first: object, second: object, key: str = "") -> list[str]:
+    if isinstance(first, dict) and isinstance(second, dict):
+        names = sorted(first.keys() | second.keys())
+        return [
+            found
+            for name in names
+            for found in _differing(first.get(name), second.get(name), f"{key}.{name}".lstrip("."))
+        ]
+    return [] if first == second else [key]

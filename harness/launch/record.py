@@ -1,0 +1,40 @@
+"""Opens the record of a run before anything of it runs: folder, configuration, overrides, provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from harness.config.compose import resolve
+from harness.config.fingerprint import fingerprint
+from harness.records.atomic import write_text
+from harness.records.provenance import write_provenance
+from harness.records.run_folder import RunFolder
+from harness.records.status import StatusWriter
+
+
+def open_run(
+    config: DictConfig, overrides: Sequence[str] = (), command: Sequence[str] | None = None
+) -> tuple[RunFolder, DictConfig]:
+    """Make the run's folder and write what is known before the start.
+
+    Args:
+        config: The composed configuration; ``run_id`` and ``run_dir`` are filled in.
+        overrides: What the user wrote, kept in ``overrides.yaml``.
+        command: The words of the command; those of this process by default.
+
+    Returns:
+        The folder and the resolved configuration, as recorded in ``config.yaml``.
+    """
+    folder = RunFolder.create(Path(config.output_root), config.name, config.run_id)
+    StatusWriter(folder).pending()
+    with open_dict(config):
+        config.run_id = folder.run_id
+        config.run_dir = str(folder.path.resolve())
+    resolved = resolve(config)
+    write_text(folder.config, OmegaConf.to_yaml(resolved))
+    write_text(folder.overrides, OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
+    write_provenance(folder, seed=resolved.seed, fingerprint=fingerprint(resolved), command=command)
+    return folder, resolved

@@ -1,0 +1,149 @@
+"""Runs a piece of work as a run: its output goes to the log, its state to the record, its progress to the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from harness.errors import HarnessError, Interrupted, TrainingError
+from harness.records.metrics import MetricsTail
+from harness.records.run_folder import RunFolder
+from harness.records.stages import StageTail
+from harness.records.status import RunError, StatusWriter
+from harness.records.summary import RunSummary, summarise
+from harness.report import write_report
+from harness.terminal.root_cause import root_cause
+from harness.terminal.view import TrainingView
+
+Work = Callable[[Callable[[], None], Callable[[str], None]], dict[str, Any]]
+
+
+def supervise(run: RunFolder, work: Work, total_steps: int | None, title: str = "") -> RunSummary:
+    """Do the work as this run.
+
+    Args:
+        run: The run's folder; its status says how it went at every moment.
+        work: Called with ``poll``, to be called several times a second, and ``announce``, for stages of this process.
+        total_steps: Steps of the whole run, where known.
+        title: What the terminal's panel is headed with.
+
+    Returns:
+        The run's summary.
+
+    Raises:
+        HarnessError: What ended it, in the user's terms: `TrainingError` or `Interrupted`.
+    """
+    status = StatusWriter(run)
+    status.running(total_steps)
+    with _output_to(run.log) as (out, err), _signals_raise():
+        view = TrainingView(run, total_steps or 0, console=out, errors=err, title=title or None)
+        watch = _Watch(run, status, view)
+        try:
+            with view:
+                work(watch.poll, watch.announce)
+                watch.poll()
+        except (KeyboardInterrupt, Interrupted) as error:
+            status.cancelled()
+            _report(run)
+            raise Interrupted("The run was stopped.", f"Go on with: harness train --resume {run.shown()}") from error
+        except Exception as error:
+            failure = _as_run_error(error, watch.stage, run)
+            status.failed(failure)
+            _report(run)
+            view.fail(failure)
+            raise TrainingError(failure.message, failure.remedy, failure.stage, failure.log) from error
+        status.done()
+        _report(run)
+        summary = summarise(run)
+        view.finish(summary)
+    return summary
+
+
+class _Watch:
+    """Carries what the training process has written to the terminal and the status."""
+
+    def __init__(self, run: RunFolder, status: StatusWriter, view: TrainingView) -> None:
+        self.stages, self.steps = StageTail(run.stages), MetricsTail(run.metrics)
+        self.status, self.view = status, view
+        self.stage = ""
+        self.stages.poll(), self.steps.poll()  # a resumed run's past has been shown before
+
+    def announce(self, name: str, step: int = 0) -> None:
+        """The run does ``name``."""
+        self.stage = name
+        self.status.stage(name)
+        self.view.stage(name, step)
+
+    def poll(self) -> None:
+        """Look for news."""
+        for entry in self.stages.poll():
+            self.announce(entry.stage, entry.step)
+        for record in self.steps.poll():
+            self.view.step(record)
+            if not record.is_validation_only:
+                self.status.advance(record.step)
+        self.status.beat()
+
+
+def _as_run_error(error: Exception, stage: str, run: RunFolder) -> RunError:
+    if isinstance(error, HarnessError):
+        at = getattr(error, "stage", "") or stage
+        return RunError(type(error).__name__, error.message, error.remedy, at, str(run.log))
+    return root_cause(error).as_run_error(stage, str(run.log))
+
+
+def _report(run: RunFolder) -> None:
+    try:
+        write_report(run)
+    except Exception as error:  # noqa: BLE001 a report that fails must not turn a finished run into a failed one
+        print(f"harness: the report could not be written: {type(error).__name__}: {error}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _output_to(log: Path) -> Iterator[tuple[Console, Console]]:
+    """Send this process's output and its children's to the log; the consoles still reach the user.
+
+    File descriptors are exchanged, not ``sys.stdout``: Ray and C++ libraries write to the descriptors.
+    """
+    sys.stdout.flush(), sys.stderr.flush()
+    saved = os.dup(1), os.dup(2)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    streams = [os.fdopen(os.dup(descriptor), "w", buffering=1) for descriptor in saved]
+    try:
+        os.dup2(target, 1), os.dup2(target, 2)
+        yield Console(file=streams[0]), Console(file=streams[1])
+    finally:
+        sys.stdout.flush(), sys.stderr.flush()
+        os.dup2(saved[0], 1), os.dup2(saved[1], 2)
+        for descriptor in (*saved, target):
+            os.close(descriptor)
+        for stream in streams:
+            stream.close()
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Let SIGTERM end the run as Ctrl-C does, once; a second one during the cleaning up is ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(f"The run got {signal.Signals(number).name}.")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

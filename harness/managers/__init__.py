@@ -1,0 +1,1 @@
+"""Managers: what trains, evaluates, generates, saves and loads."""

@@ -1,0 +1,57 @@
+"""The interface of every manager, whatever it trains with."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from harness.records.summary import RunSummary
+
+
+class BaseTrainingManager(ABC):
+    """Trains what its configuration describes.
+
+    Args:
+        config: A composed configuration.
+    """
+
+    def __init__(self, config: DictConfig) -> None:
+        self.config = config
+
+    @abstractmethod
+    def train(self, data_path: str | None = None, output_dir: str | None = None, **settings: Any) -> RunSummary:
+        """Train, as a new run with a record of its own."""
+
+    @abstractmethod
+    def evaluate(self, checkpoint: str | None = None, **settings: Any) -> RunSummary:
+        """Validate only."""
+
+    @abstractmethod
+    def save(self, path: str | Path) -> Path:
+        """Write the trained model as a Hugging Face folder."""
+
+    @abstractmethod
+    def load(self, path: str | Path) -> None:
+        """Use this model from now on."""
+
+    def get_config(self) -> DictConfig:
+        """The configuration as it stands."""
+        return self.config
+
+    def update_config(self, changes: Mapping[str, Any]) -> None:
+        """Change values by their dotted keys, as ``{"data.train_batch_size": 64}``."""
+        with open_dict(self.config):
+            for key, value in changes.items():
+                OmegaConf.update(self.config, key, value)
+
+
+class RLTrainingManager(BaseTrainingManager):
+    """A manager whose model writes text."""
+
+    @abstractmethod
+    def generate(self, prompts: list[str]) -> list[str]:
+        """The model's response to each prompt."""

@@ -1,0 +1,122 @@
+"""The manager that trains through unmodified verl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, open_dict
+
+from harness.config.check import require_valid
+from harness.errors import ConfigurationError, HarnessError
+from harness.launch.record import open_run
+from harness.launch.supervise import supervise
+from harness.managers.base import RLTrainingManager
+from harness.prepare import prepare_all
+from harness.records.run_folder import RunFolder
+from harness.records.summary import RunSummary
+
+
+class VERLTrainingManager(RLTrainingManager):
+    """Trains, validates and generates with verl's V1 trainer.
+
+    Args:
+        config: A composed configuration, see `harness.config.compose.compose_config`.
+        overrides: What the user wrote to get it, for the record.
+    """
+
+    def __init__(self, config: DictConfig, overrides: Sequence[str] = ()) -> None:
+        super().__init__(config)
+        self.overrides = list(overrides)
+        self.run: RunFolder | None = None
+
+    def train(self, data_path: str | None = None, output_dir: str | None = None, **settings: Any) -> RunSummary:
+        """Train as a new run.
+
+        Args:
+            data_path: Folder with ``train.parquet`` and ``validation.parquet`` (or ``test.parquet``); the
+                configuration's files if not given.
+            output_dir: Folder that run folders are made in; ``output_root`` if not given.
+            settings: Further values by dotted key.
+
+        Raises:
+            ConfigurationError: The configuration cannot be run as written.
+            TrainingError: The training did not finish.
+        """
+        if data_path is not None:
+            settings |= _data_files(Path(data_path))
+        if output_dir is not None:
+            settings["output_root"] = str(output_dir)
+        self.update_config(settings)
+        require_valid(self.config)
+        self.run, resolved = open_run(self.config, self.overrides)
+        return self._supervise(self.run, resolved)
+
+    def resume(self, run: RunFolder) -> RunSummary:
+        """Go on with a run in its own folder, from its last checkpoint (from its start where there is none)."""
+        require_valid(self.config)
+        self.run = run
+        return self._supervise(run, self.config)
+
+    def evaluate(self, checkpoint: str | None = None, **settings: Any) -> RunSummary:
+        """Validate only, as a run of its own.
+
+        Args:
+            checkpoint: A ``global_step_N`` folder; the model's own weights if not given.
+            settings: Further values by dotted key.
+        """
+        settings |= {"trainer.val_only": True, "trainer.val_before_train": True}
+        if checkpoint is not None:
+            settings |= {
+                "trainer.resume_mode": "resume_path",
+                "trainer.resume_from_path": str(Path(checkpoint).resolve()),
+            }
+        return self.train(**settings)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the last checkpoint's model as a Hugging Face folder that `transformers` loads."""
+        from harness.backend.export import export_checkpoint
+
+        return export_checkpoint(self._last_checkpoint(), Path(path))
+
+    def load(self, path: str | Path) -> None:
+        """Start from this Hugging Face folder from now on."""
+        if not (Path(path) / "config.json").is_file():
+            raise ConfigurationError(f"{path} is not a Hugging Face model folder: it has no config.json.")
+        with open_dict(self.config):
+            self.config.actor_rollout_ref.model.path = str(Path(path).resolve())
+
+    def generate(self, prompts: list[str], **sampling: Any) -> list[str]:
+        """The response of the model in ``actor_rollout_ref.model.path`` to each prompt, greedy by default."""
+        from harness.backend.export import generate_texts
+
+        prepare_all(self.config)
+        return generate_texts(self.config, prompts, sampling)
+
+    def _supervise(self, run: RunFolder, config: DictConfig) -> RunSummary:
+        def work(poll: Callable[[], None], announce: Callable[[str], None]) -> dict[str, Any]:
+            prepare_all(config, announce)
+            from harness.backend.train import run_training
+
+            return run_training(config, poll, announce)
+
+        return supervise(run, work, config.trainer.total_training_steps, title=f"{config.name} · {run.shown()}")
+
+    def _last_checkpoint(self) -> Path:
+        steps = self.run.checkpoint_steps() if self.run else []
+        if not steps:
+            raise HarnessError(
+                "There is no checkpoint to save from.", "Train with trainer.save_freq=N, or N = the last step."
+            )
+        return self.run.checkpoints / f"global_step_{steps[-1]}"
+
+
+def _data_files(folder: Path) -> dict[str, str]:
+    train = folder / "train.parquet"
+    found = [folder / name for name in ("validation.parquet", "test.parquet") if (folder / name).is_file()]
+    if not train.is_file() or not found:
+        raise ConfigurationError(
+            f"data_path: {folder} must hold train.parquet and validation.parquet (or test.parquet)."
+        )
+    return {"data.train_files": str(train), "data.val_files": str(found[0])}

@@ -1,0 +1,1 @@
+"""Reward managers: how the reward functions' scores become the reward of a response."""

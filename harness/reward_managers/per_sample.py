@@ -1,0 +1,75 @@
+"""The reward of a response is the weighted sum of its reward functions' scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import ComponentError
+from harness.reward_managers.sample import RewardResult, RewardSample
+
+
+@dataclass(frozen=True)
+class WeightedFunction:
+    """A reward function with its name in ``reward_fn`` and its weight."""
+
+    name: str
+    function: Callable[..., Any]
+    weight: float = 1.0
+
+
+class PerSampleRewardManager:
+    """Scores each response by itself.
+
+    Args:
+        functions: The reward functions in the order of ``reward_fn``; the first one's ``acc`` (or score) is the
+            accuracy that validation reports.
+    """
+
+    def __init__(self, functions: list[WeightedFunction]) -> None:
+        if not functions:
+            raise ComponentError(
+                "reward_fn: no reward function is chosen.", "Choose one, as in reward_fn=[exact_match]."
+            )
+        self.functions = functions
+
+    def score(self, sample: RewardSample) -> RewardResult:
+        """Score one response.
+
+        Raises:
+            ComponentError: A function returned something that is not a finite number.
+        """
+        total, extra = 0.0, {}
+        for weighted in self.functions:
+            value, further = _read(weighted, _call(weighted.function, sample))
+            total += weighted.weight * value
+            extra.setdefault("acc", further.pop("acc", value))
+            extra.update(further)
+            if len(self.functions) > 1:
+                extra[f"reward_fn/{weighted.name}"] = value
+        return RewardResult(total, extra)
+
+
+def _call(function: Callable[..., Any], sample: RewardSample) -> Any:
+    return function(
+        sample.input_text,
+        sample.response_text,
+        data_source=sample.data_source,
+        ground_truth=sample.ground_truth,
+        extra_info=dict(sample.extra_info),
+    )
+
+
+def _read(weighted: WeightedFunction, result: Any) -> tuple[float, dict[str, Any]]:
+    further = dict(result) if isinstance(result, Mapping) else {}
+    if isinstance(result, Mapping) and "score" not in further:
+        raise ComponentError(f"reward_fn.{weighted.name} returned a mapping without 'score': {sorted(further)}.")
+    value = further.pop("score") if isinstance(result, Mapping) else result
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, str) or not isinstance(value, (bool, int, float)):
+        raise ComponentError(f"reward_fn.{weighted.name} returned {value!r}, not a number.")
+    if not math.isfinite(value):
+        raise ComponentError(f"reward_fn.{weighted.name} returned {value}, not a finite number.")
+    return float(value), further

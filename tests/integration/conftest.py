@@ -1,0 +1,40 @@
+"""Fixtures that run harness commands; see `runs`."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runs import SHORT, Finished, command, environment
+
+
+@pytest.fixture(scope="module")
+def harness(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Finished]:
+    """Run a harness command in a new folder (or the one given) and wait for its end."""
+
+    def run(*arguments: str, folder: Path | None = None) -> Finished:
+        folder = folder or tmp_path_factory.mktemp("project")
+        result = subprocess.run(
+            command(*arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=600, check=False
+        )
+        return Finished(result.returncode, result.stdout, result.stderr, folder)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def train(harness: Callable[..., Finished]) -> Callable[..., Finished]:
+    """A short training that must succeed."""
+
+    def run(*overrides: str, folder: Path | None = None) -> Finished:
+        finished = harness("train", *SHORT, *overrides, folder=folder)
+        detail = finished.err
+        if finished.code and finished.err and list(finished.folder.glob("outputs/*/*/train.log")):
+            detail += finished.log()[-6000:]
+        assert finished.code == 0, detail
+        return finished
+
+    return run

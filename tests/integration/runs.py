@@ -1,0 +1,67 @@
+"""Trainings for the integration tests: the real command in a process of its own, as a user would run it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.records.metrics import StepRecord, read_metrics
+from harness.records.run_folder import RunFolder
+from harness.records.status import Status, read_status
+
+SHORT = (
+    "experiment=quickstart_tiny",
+    "trainer.total_training_steps=2",
+    "trainer.test_freq=2",
+    "data.train_batch_size=8",
+    "actor_rollout_ref.rollout.n=4",
+    "actor_rollout_ref.actor.ppo_mini_batch_size=8",
+    "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=16",
+    "data.val_max_samples=16",
+)
+
+
+@dataclass
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def run(self) -> RunFolder:
+        """The run named by the last line of standard output, or else the only one there is."""
+        last = self.out.strip().splitlines()[-1] if self.out.strip() else ""
+        if last.startswith("run: "):
+            return RunFolder.open(self.folder / last.removeprefix("run: "))
+        (only,) = self.folder.glob("outputs/*/*")
+        return RunFolder.open(only)
+
+    @property
+    def status(self) -> Status:
+        """What is true of the run."""
+        return read_status(self.run)
+
+    @property
+    def records(self) -> list[StepRecord]:
+        """Its metrics."""
+        return read_metrics(self.run.metrics)
+
+    def log(self) -> str:
+        """Its log."""
+        return self.run.log.read_text()
+
+
+def command(*arguments: str) -> list[str]:
+    """The words of a harness command run by this interpreter."""
+    return [sys.executable, "-m", "harness.cli", *arguments]
+
+
+def environment() -> dict[str, str]:
+    """This process's environment with the checkout importable from any folder."""
+    root = str(Path(__file__).resolve().parents[2])
+    return os.environ | {"PYTHONPATH": root, "COLUMNS": "120"}

@@ -1,0 +1,197 @@
+"""How a run ends: killed and resumed, stopped, failed, refused; and that nothing of it is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from harness.records.metrics import MetricsTail, read_metrics
+from harness.records.run_folder import RunFolder
+from harness.records.status import read_status
+
+from runs import SHORT, Finished, command, environment
+
+START_SECONDS = 300.0
+
+
+def ray_leftovers() -> tuple[set[int], set[str]]:
+    """Ray's processes and the harness's temporary folders on this machine."""
+    processes = set()
+    for process in psutil.process_iter(["name", "cmdline"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if "raylet" in line or "gcs_server" in line or line.startswith("ray::"):
+            processes.add(process.pid)
+    return processes, {str(path) for path in Path("/tmp").glob("hr-*")}
+
+
+def gone(before: tuple[set[int], set[str]], within: float = 20.0) -> bool:
+    """Whether all that has come since ``before`` goes away."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        now = ray_leftovers()
+        if not (now[0] - before[0]) and not (now[1] - before[1]):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def start(folder: Path, *overrides: str) -> tuple[subprocess.Popen, RunFolder]:
+    """A training under way, with its run folder."""
+    process = subprocess.Popen(
+        command("train", *SHORT, *overrides),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        found = list(folder.glob("outputs/*/*/status.json"))
+        if found:
+            return process, RunFolder(found[0].parent)
+        time.sleep(0.1)
+    raise AssertionError(process.communicate()[1].decode())
+
+
+def wait_for_step(process: subprocess.Popen, run: RunFolder, step: int, also: Path | None = None) -> None:
+    """Wait until a step (and a file) has been recorded."""
+    tail, reached = MetricsTail(run.metrics), -1
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        reached = max([reached, *(record.step for record in tail.poll())])
+        if reached >= step and (also is None or also.exists()):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"step {step} was not reached: {run.log.read_text()[-3000:]}")
+
+
+def test_killed_and_resumed(tmp_path: Path, harness: Callable[..., Finished]) -> None:
+    before = ray_leftovers()
+    long = ("trainer.total_training_steps=4", "trainer.save_freq=1", "trainer.test_freq=4")
+    process, run = start(tmp_path, *long)
+    wait_for_step(process, run, 2, run.checkpoints / "latest_checkpointed_iteration.txt")
+    process.kill()
+    process.wait()
+    status = read_status(run)
+    assert (status.state, status.error.type) == ("failed", "ProcessDied")
+    assert gone(before), "what a killed driver had started must not outlive it"
+
+    refused = harness("train", "--resume", str(run.path), "actor_rollout_ref.actor.optim.lr=1", folder=tmp_path)
+    assert refused.code == 2
+    assert "actor_rollout_ref.actor.optim.lr" in refused.err
+
+    resumed = harness("train", "--resume", str(run.path), folder=tmp_path)
+    assert resumed.code == 0, resumed.err
+    assert resumed.run.path.resolve() == run.path.resolve()
+    assert read_status(run).state == "done"
+    whole = harness("train", *SHORT, *long)
+    assert whole.code == 0, whole.err
+    assert final(run) == final(whole.run), "an interrupted run ends with the numbers of one that was not"
+
+
+def final(run: RunFolder) -> dict:
+    """The last step's numbers, the clock's aside."""
+    last = read_metrics(run.metrics)[-1]
+    return {
+        name: value
+        for name, value in last.metrics.items()
+        if not any(mark in name for mark in ("timing", "perf/", "mfu"))
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_by_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+    before = ray_leftovers()
+    process, run = start(tmp_path, "trainer.total_training_steps=1000")
+    wait_for_step(process, run, 1)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert read_status(run).state == "cancelled"
+    assert b"--resume" in err
+    assert b"Traceback" not in err
+    assert gone(before)
+
+
+def test_a_failing_component_is_the_message(tmp_path: Path, harness: Callable[..., Finished]) -> None:
+    before = ray_leftovers()
+    (tmp_path / "my_broken.py").write_text("def score(input_text, response_text, **kwargs):\n    return 'much'\n")
+    finished = harness(
+        "train",
+        *SHORT,
+        "reward_fn.reasoning_gym._target_=my_broken.score",
+        "trusted_modules=[my_broken]",
+        folder=tmp_path,
+    )
+    assert finished.code == 1
+    assert "reward_fn.reasoning_gym returned 'much', not a number" in finished.err
+    assert "Traceback" not in finished.err
+    assert finished.status.state == "failed"
+    assert finished.status.error.log
+    assert gone(before)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["trainer.nonsense=1"], "trainer.nonsense: there is no such key"),
+        (["data.train_files=/nowhere/train.parquet"], "data.train_files: there is no file /nowhere/train.parquet"),
+        (
+            ["actor_rollout_ref.model.path=/nowhere/model"],
+            "actor_rollout_ref.model.path: there is no folder /nowhere/model",
+        ),
+        (["reward_fn.reasoning_gym._target_=harness.rewards.nothing.f"], "there is no module harness.rewards.nothing"),
+        (["reward_fn.reasoning_gym._target_=os.system"], "outside the trusted modules"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_before_anything_starts(
+    harness: Callable[..., Finished], overrides: list[str], message: str
+) -> None:
+    finished = harness("train", *SHORT, *overrides)
+    assert finished.code == 2
+    assert message in finished.err
+    assert "Traceback" not in finished.err
+    assert not list(finished.folder.glob("outputs/*/*"))
+
+
+def test_a_parquet_file_with_torn_content(tmp_path: Path, harness: Callable[..., Finished]) -> None:
+    torn = tmp_path / "torn.parquet"
+    torn.write_bytes(b"PAR1" + b"\0" * 200 + b"PAR1")
+    finished = harness("train", *SHORT, f"data.train_files={torn}", folder=tmp_path)
+    assert finished.code in (1, 2)
+    assert "parquet" in finished.err.lower()
+    assert "Traceback" not in finished.err
+    assert finished.status.state == "failed"
+
+
+def test_two_trainings_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    before = ray_leftovers()
+    runs = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        runs.append(start(tmp_path / name))
+    for process, run in runs:
+        _, err = process.communicate(timeout=START_SECONDS)
+        assert process.returncode == 0, err.decode() + run.log.read_text()[-3000:]
+    assert final(runs[0][1]) == final(runs[1][1])
+    assert gone(before)
+
+
+def test_status_is_valid_json_at_every_moment(tmp_path: Path) -> None:
+    process, run = start(tmp_path)
+    states = []
+    while process.poll() is None:
+        states.append(json.loads(run.status.read_text())["state"])
+        time.sleep(0.02)
+    assert process.returncode == 0
+    assert set(states) <= {"pending", "running", "done"}
+    assert os.path.exists(run.report)
+    shutil.rmtree(run.path)
