@@ -39,7 +39,9 @@ STEP = "timing_s/step"
 
 def verl_overrides(config: Any) -> list[str]:
     """The overrides that give bare verl this configuration."""
-    theirs = OmegaConf.to_container(OmegaConf.create(yaml.safe_load(verl_trainer_configs()["dp"].read_text())), resolve=True)
+    theirs = OmegaConf.to_container(
+        OmegaConf.create(yaml.safe_load(verl_trainer_configs()["dp"].read_text())), resolve=True
+    )
     ours = OmegaConf.to_container(config, resolve=True)
     words: list[str] = []
     for section, value in theirs.items():
@@ -74,7 +76,9 @@ def run_harness(overrides: list[str], folder: Path) -> dict[str, float]:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (path,) = (folder / "run").iterdir()
     records = {record.step: record for record in read_metrics(RunFolder(path).metrics)}
-    return _figures(records[1].time - started, [record.metrics[STEP] for step, record in records.items() if step > WARM_UP_STEPS])
+    return _figures(
+        records[1].time - started, [record.metrics[STEP] for step, record in records.items() if step > WARM_UP_STEPS]
+    )
 
 
 def run_verl(overrides: list[str], folder: Path) -> dict[str, float]:
@@ -92,12 +96,17 @@ def run_verl(overrides: list[str], folder: Path) -> dict[str, float]:
     ]
     log = folder / "metrics.jsonl"
     # the plugin comes through its entry point here, as for any user of verl
-    environment = {name: value for name, value in worker_environment(config).items() if name != "VERL_USE_EXTERNAL_MODULES"}
+    environment = {
+        name: value for name, value in worker_environment(config).items() if name != "VERL_USE_EXTERNAL_MODULES"
+    }
     environment |= {"VERL_FILE_LOGGER_PATH": str(log), "PYTHONPATH": str(HERE.parent)}
     started = time.time()
     with (folder / "train.log").open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "verl.trainer.main_ppo", *words], env=os.environ | environment, stdout=output, stderr=output
+            [sys.executable, "-m", "verl.trainer.main_ppo", *words],
+            env=os.environ | environment,
+            stdout=output,
+            stderr=output,
         )
         first_step = None
         while process.poll() is None:
@@ -127,7 +136,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments, further = parser.parse_known_args()
     steps = arguments.steps
-    overrides = [f"experiment={arguments.experiment}", f"trainer.total_training_steps={steps}", "trainer.test_freq=-1", *further]
+    overrides = [
+        f"experiment={arguments.experiment}",
+        f"trainer.total_training_steps={steps}",
+        "trainer.test_freq=-1",
+        *further,
+    ]
     prepare_all(resolve(compose_config(overrides)), print)
     rounds = []
     for number in range(1, arguments.rounds + 1):
@@ -149,7 +163,13 @@ def report(experiment: str, rounds: list[dict[str, dict[str, float]]]) -> None:
     path.parent.mkdir(exist_ok=True)
     results = json.loads(path.read_text()) if path.exists() else {}
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
-    results[experiment] = {"date": str(date.today()), "machine": machine, "command": " ".join(sys.argv), "rounds": rounds, "medians": table}
+    results[experiment] = {
+        "date": str(date.today()),
+        "machine": machine,
+        "command": " ".join(sys.argv),
+        "rounds": rounds,
+        "medians": table,
+    }
     path.write_text(json.dumps(results, indent=2) + "\n")
 
 

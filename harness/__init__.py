@@ -1,0 +1,25 @@
+"""Config-driven experiments in reinforcement-learning post-training of language models, on unmodified verl.
+
+The public names are loaded when they are first used: `harness show` and its like must start in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "VERLTrainingManager": "harness.managers.verl",
+    "RLTrainingManager": "harness.managers.base",
+    "BaseTrainingManager": "harness.managers.base",
+    "compose_config": "harness.config.compose",
+    "HarnessError": "harness.errors",
+}
+
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError
 
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 failed, 2 configuration, 130 interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)  # a user's own components lie beside their conf/
     if not words or words[0] in ("help", "--help", "-h") or "--help" in words:
         print(USAGE, end="")
         return 0

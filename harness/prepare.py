@@ -10,12 +10,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
-from omegaconf import DictConfig
 
 from harness.components.instantiate import instantiate
 from harness.errors import ConfigurationError, HarnessError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def missing_recipes(config: DictConfig) -> list[str]:

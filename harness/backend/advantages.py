@@ -34,9 +34,10 @@ def call_advantage_fn(function: Callable[..., Any], batch: dict[str, Any]) -> tu
         raise ComponentError(
             f"advantage_fn: {_name(function)} returned {type(result).__name__}, not (advantages, returns)."
         )
-    return tuple(
-        _checked(tensor, rewards, mask, label, function)
-        for tensor, label in zip(result, ("advantages", "returns"), strict=True)
+    advantages, returns = result
+    return (
+        _checked(advantages, rewards, mask, "advantages", function),
+        _checked(returns, rewards, mask, "returns", function),
     )
 
 

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import ray
 import torch
 import transfer_queue as tq
-from omegaconf import DictConfig
 from tensordict import NonTensorData, NonTensorStack, TensorDict
 from verl.experimental.agent_loop.agent_loop import AgentLoopMetrics, AgentLoopOutput
 from verl.protocol import DataProto
@@ -25,6 +25,9 @@ from verl.trainer.distillation import is_distillation_enabled
 from verl.utils.tokenizer.continuous_token_wiring import create_continuous_token_builder
 
 from harness.backend.rewards import TextSamples, sample_from_row, scores_text
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 @dataclass
@@ -117,7 +120,7 @@ class BatchRolloutManager:
         repeated = [(row, session) for row in rows for session in range(n)]
         prompt_ids = {id(row): self._prompt_ids(row) for row in rows}
         seeds = self._seeds(validate, step, first, len(rows), n)
-        requests = [
+        requests: list[dict[str, Any]] = [
             {"prompt_ids": prompt_ids[id(row)], "sampling_params": {**sampling, "seed": int(seed)}}
             for (row, _), seed in zip(repeated, seeds, strict=True)
         ]
@@ -185,7 +188,8 @@ def _rows(batch: TensorDict) -> list[dict[str, Any]]:
         item = column[index]
         return item.data if isinstance(column, NonTensorStack) else item
 
-    return [{name: value(batch.get(name), index) for name in batch.keys()} for index in range(len(batch))]
+    names = list(batch.keys())
+    return [{name: value(batch.get(name), index) for name in names} for index in range(len(batch))]
 
 
 def _agent_output(prompt_ids: list[int], output: Any, step: int) -> AgentLoopOutput:
@@ -250,7 +254,7 @@ def _split(items: Sequence[Any], parts: int, multiple: int = 1) -> list[list[Any
     """Contiguous parts as even as whole multiples allow."""
     units = len(items) // multiple
     bounds = [round(part * units / parts) * multiple for part in range(parts + 1)]
-    return [list(items[start:end]) for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [list(items[start:end]) for start, end in pairwise(bounds)]
 
 
 def _reward_input(row: dict[str, Any], output: AgentLoopOutput) -> tuple[dict[str, Any], dict[str, Any], int]:

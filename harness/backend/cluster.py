@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -43,12 +44,16 @@ def ray_cluster(config: DictConfig) -> Iterator[None]:
         return
     settings.pop("runtime_env", None)
     local = _local_settings(config, settings)
-    with _environment(environment), _temporary_folder() as folder, _processes_ended() as note_processes:
-        with _connected(address="local", _temp_dir=folder, **local):
-            try:
-                yield
-            finally:
-                note_processes()
+    with (
+        _environment(environment),
+        _temporary_folder() as folder,
+        _processes_ended() as note_processes,
+        _connected(address="local", _temp_dir=folder, **local),
+    ):
+        try:
+            yield
+        finally:
+            note_processes()
 
 
 def worker_environment(config: DictConfig) -> dict[str, str]:
@@ -61,6 +66,8 @@ def worker_environment(config: DictConfig) -> dict[str, str]:
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "PYTHONHASHSEED": str(config.seed % 2**32),
         "PYTHONUNBUFFERED": "1",
+        # a user's own components lie beside their conf/
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH")))),
     }
     if config.trainer.device == "cpu":
         return environment | {
@@ -86,7 +93,8 @@ def _local_settings(config: DictConfig, settings: dict[str, Any]) -> dict[str, A
     available = psutil.virtual_memory().available
     if available < MEMORY_NEEDED_BYTES:
         raise TrainingError(
-            f"Ray cannot start: {available / 2**30:.1f} GiB of memory are free, {MEMORY_NEEDED_BYTES / 2**30:.0f} GiB are needed.",
+            f"Ray cannot start: {available / 2**30:.1f} GiB of memory are free, "
+            f"{MEMORY_NEEDED_BYTES / 2**30:.0f} GiB are needed.",
             "End other processes, or run on a machine with more memory.",
             stage="starting Ray",
         )

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, HarnessError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 LOG_CHARACTERS = 2000
 
@@ -33,7 +34,9 @@ def export_checkpoint(checkpoint: Path, target: Path) -> Path:
         raise ConfigurationError(f"{target} is not empty.", "Name a new folder, so that nothing is overwritten.")
     command = [sys.executable, "-m", "verl.model_merger", "merge", "--backend", "fsdp"]
     command += ["--local_dir", str(checkpoint / "actor"), "--target_dir", str(target)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"VERL_PLATFORM": "cpu"})
+    result = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"VERL_PLATFORM": "cpu"}
+    )
     if result.returncode:
         raise HarnessError(f"verl's merger could not read {checkpoint}:\n{result.stderr[-LOG_CHARACTERS:]}")
     return target

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 VERSIONS = ("0.9.1",)
 
@@ -35,9 +36,9 @@ def _one_backend_for_the_process_group() -> None:
     """verl asks torch for ``cpu:gloo,cpu:gloo``; torch refuses a device named twice. Versions: 0.9.1."""
     import verl.utils.distributed as distributed
 
-    def make(original):
-        def initialize(timeout_second=None, backend=None):
-            return original(timeout_second, backend or "gloo")
+    def make(original: Callable) -> Callable:
+        def initialize(timeout_second: int | None = None, backend: str | None = None) -> None:
+            original(timeout_second, backend or "gloo")
 
         return initialize
 
@@ -48,8 +49,8 @@ def _critic_without_flash_attention() -> None:
     """`load_valuehead_model` hard-codes flash_attention_2, which has no CPU kernels. Versions: 0.9.1."""
     import verl.utils.model as model
 
-    def make(original):
-        def load_valuehead_model(local_path, torch_dtype, model_config, trust_remote_code):
+    def make(original: Callable) -> Callable:
+        def load_valuehead_model(local_path: str, torch_dtype: Any, model_config: Any, trust_remote_code: bool) -> Any:
             from transformers import AutoModelForTokenClassification
 
             return AutoModelForTokenClassification.from_pretrained(
@@ -69,8 +70,8 @@ def _reference_without_pinned_memory() -> None:
     """FSDP2's reference model is offloaded with pinned memory, which needs an accelerator. Versions: 0.9.1."""
     from verl.workers.engine.fsdp import transformer_impl
 
-    def make(original):
-        def cpu_offload_policy(pin_memory=True):
+    def make(original: Callable) -> Callable:
+        def cpu_offload_policy(pin_memory: bool = True) -> Any:
             return original(pin_memory=False)
 
         return cpu_offload_policy

@@ -17,7 +17,9 @@ class _PromptOrder:
     verl sorts a set of random ids by step alone, so that what is kept of a surplus depends on the process's hash seed.
     """
 
-    def _select_prompt_uids(self, partition_id: str, sampleable_keys: set[str], batch_size: int):
+    def _select_prompt_uids(
+        self, partition_id: str, sampleable_keys: set[str], batch_size: int
+    ) -> tuple[list[str], dict[str, dict], dict[str, int]]:
         steps = dict(self.prompt_global_steps[partition_id])
         submitted = {uid: place for place, uid in enumerate(steps)}
         ordered = sorted(sampleable_keys, key=lambda uid: (steps.get(uid, 0), submitted.get(uid, 0)))

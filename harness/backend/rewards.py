@@ -9,10 +9,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
-from verl import DataProto
 from verl.experimental.reward_loop.reward_manager import get_reward_manager_cls
 from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 
@@ -20,10 +19,13 @@ from harness.components.instantiate import instantiate
 from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
 from harness.reward_managers.sample import RewardSample
 
+if TYPE_CHECKING:
+    from verl import DataProto
+
 VERL_MANAGER_KEY = "verl_reward_manager"  # root key: what reward.reward_manager was before the bridge took its place
 
 
-class TextSamples(Sequence):
+class TextSamples:
     """Responses as text, sliced as verl's reward worker slices a `DataProto`, without its tensors."""
 
     def __init__(self, samples: Sequence[RewardSample]) -> None:
@@ -129,8 +131,7 @@ def _verl_scorer(compute_score: Callable[..., Any] | None) -> Callable[..., Any]
 
 def _classic(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a function with verl's signature (``solution_str``) the harness's (``input_text, response_text``)."""
-    target = function if inspect.isroutine(function) or isinstance(function, partial) else function.__call__
-    if "solution_str" not in inspect.signature(target).parameters and not _is_verl_partial(function):
+    if "solution_str" not in inspect.signature(function).parameters and not _is_verl_partial(function):
         return function
 
     def from_text(input_text: str, response_text: str, **kwargs: Any) -> Any:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
-from omegaconf import DictConfig
 
 from harness.backend.cluster import ray_cluster
 from harness.backend.task_runner import TaskRunner, frozen
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 POLL_SECONDS = 0.25
 

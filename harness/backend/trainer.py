@@ -6,13 +6,12 @@ it; nothing of verl's loop is repeated here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import transfer_queue as tq
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 from tensordict import TensorDict
 from transfer_queue import KVBatchMeta
 from verl.protocol import DataProto
@@ -90,7 +89,7 @@ class HarnessTrainer:
     def fit(self, agent_loop_manager: Any) -> None:
         """Train; see verl."""
         self.replay_buffer.rollout = agent_loop_manager if hasattr(agent_loop_manager, "collect") else None
-        super().fit(agent_loop_manager)
+        super().fit(_NumberedRollout(agent_loop_manager, self.validation_index))
 
     def on_validate_begin(self) -> None:
         """Validation starts."""
@@ -122,7 +121,15 @@ class HarnessTrainer:
         self.validation_index.clear()
         return super()._validate()
 
-    def _dump_generations(self, inputs, outputs, gts, scores, reward_extra_infos_dict, dump_path) -> None:
+    def _dump_generations(
+        self,
+        inputs: list[str],
+        outputs: list[str],
+        gts: list[Any],
+        scores: list[float],
+        reward_extra_infos_dict: dict[str, list[Any]],
+        dump_path: str,
+    ) -> None:
         uids = [str(key).rsplit("_", 2)[0] for key in reward_extra_infos_dict["uid"]]
         extras = {name: column for name, column in reward_extra_infos_dict.items() if name not in ("uid", "reward")}
         samples = [
@@ -181,6 +188,24 @@ class HarnessTrainer:
             metrics.update(kl_metrics)
 
 
+class _NumberedRollout:
+    """Notes which example of the data set each validation prompt is, before it is generated under a random id."""
+
+    def __init__(self, manager: Any, validation_index: dict[str, int]) -> None:
+        self.manager = manager
+        self.validation_index = validation_index
+
+    def generate_sequences(self, prompts: TensorDict) -> None:
+        """See verl's agent-loop manager."""
+        if "validate" in prompts:
+            first = len(self.validation_index)
+            self.validation_index.update({str(uid): first + place for place, uid in enumerate(prompts["uid"])})
+        self.manager.generate_sequences(prompts)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.manager, name)
+
+
 class HarnessTrainerSync(HarnessTrainer, PPOTrainerSync):
     """``trainer_mode=sync``: bit for bit the same with the same seed, built-in server and thread count."""
 
@@ -210,7 +235,7 @@ def _replace_objects(batch: TensorDict, name: str, values: list[Any]) -> TensorD
     return batch
 
 
-def _padded_fields(stored: TensorDict) -> Mapping[str, Any]:
+def _padded_fields(stored: TensorDict) -> dict[str, Any]:
     """Nested columns padded to (rows, response length), objects as arrays of (rows,)."""
     objects = {}
     for name in list(stored.keys()):
@@ -221,4 +246,4 @@ def _padded_fields(stored: TensorDict) -> Mapping[str, Any]:
             objects[name][:] = values
             stored.pop(name)
     padded = stored.to_padded_tensor()
-    return {**{name: padded[name] for name in padded.keys()}, **objects}
+    return {**dict(padded.items()), **objects}

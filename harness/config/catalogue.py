@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.config.suggest import did_you_mean
-from harness.config.tree import config_folders, shipped_root, verl_trainer_configs
+from harness.config.tree import config_folders, shipped_folders, verl_trainer_configs
 from harness.errors import ConfigurationError
 
 GROUPS = (
@@ -18,7 +18,7 @@ def catalogue() -> dict[str, dict[str, str]]:
     """Group → option → its line of help; a user's own options are marked."""
     found: dict[str, dict[str, str]] = {group: {} for group in GROUPS}
     for folder in reversed(config_folders()):
-        own = not folder.is_relative_to(shipped_root())
+        own = folder not in shipped_folders()
         for path in sorted(folder.glob("*/**/*.yaml")):
             group, option = path.relative_to(folder).parts[0], "/".join(path.relative_to(folder).parts[1:])
             note = " (yours)" if own else ""

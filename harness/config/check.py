@@ -170,8 +170,8 @@ def _batches(config: DictConfig) -> Iterator[ConfigurationError]:
         )
     elif mini * n % workers:
         yield ConfigurationError(
-            f"actor_rollout_ref.actor.ppo_mini_batch_size={mini} × actor_rollout_ref.rollout.n={n} responses do not divide "
-            f"among {workers} workers.",
+            f"actor_rollout_ref.actor.ppo_mini_batch_size={mini} × actor_rollout_ref.rollout.n={n} responses "
+            f"do not divide among {workers} workers.",
             f"Use a multiple of {workers}.",
         )
     elif not actor.use_dynamic_bsz:

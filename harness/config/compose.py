@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -25,6 +26,9 @@ from harness.config.recipes import register_recipe_resolver
 from harness.config.tree import config_folders, verl_trainer_configs
 from harness.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from hydra.core.config_search_path import ConfigSearchPath
+
 ROOT = "train"
 
 
@@ -33,7 +37,8 @@ class HarnessSearchPath(SearchPathPlugin):
 
     folders: Sequence[Path] = ()
 
-    def manipulate_search_path(self, search_path) -> None:
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folders."""
         for folder in self.folders:
             search_path.append("harness", f"file://{folder}")
 

@@ -11,9 +11,15 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def shipped_root() -> Path:
-    """The folder that holds the shipped ``conf`` and ``experiments``."""
-    return PACKAGE if (PACKAGE / "conf").is_dir() else PACKAGE.parent
+def shipped_conf() -> Path:
+    """The shipped ``conf``: inside the package in a wheel, beside it in a checkout."""
+    inside = PACKAGE / "conf"
+    return inside if inside.is_dir() else PACKAGE.parent / "conf"
+
+
+def shipped_folders() -> list[Path]:
+    """Every shipped folder of YAML; ``experiments`` lies beside the package in a wheel and in a checkout."""
+    return [shipped_conf(), *sorted(PACKAGE.parent.glob("experiments/*/conf"))]
 
 
 def config_folders(project: Path | None = None) -> list[Path]:
@@ -23,11 +29,8 @@ def config_folders(project: Path | None = None) -> list[Path]:
         project: The user's project; the current folder if not given.
     """
     project = (project or Path.cwd()).resolve()
-    folders = []
-    for root in dict.fromkeys((project, shipped_root())):
-        folders.append(root / "conf")
-        folders.extend(sorted(root.glob("experiments/*/conf")))
-    return [folder for folder in folders if folder.is_dir()]
+    own = [project / "conf", *sorted(project.glob("experiments/*/conf"))]
+    return [folder for folder in dict.fromkeys((*own, *shipped_folders())) if folder.is_dir()]
 
 
 def verl_trainer_configs() -> dict[str, Path]:

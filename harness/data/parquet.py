@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def make_row(
     }
 
 
-def write_splits(path: Path, splits: dict[str, Sequence[Row]]) -> None:
+def write_splits(path: Path, splits: Mapping[str, Sequence[Row]]) -> None:
     """Write ``<split>.parquet`` for each split into the folder."""
     import pyarrow
     from pyarrow import parquet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -14,7 +15,7 @@ from harness.errors import ConfigurationError
 from harness.records.run_folder import RunFolder
 
 
-def build_manager(config: DictConfig, overrides: Sequence[str]):
+def build_manager(config: DictConfig, overrides: Sequence[str]) -> Any:
     """The manager that ``manager`` names, with its configuration."""
     return instantiate(config.manager, "manager", config.trusted_modules, config=config, overrides=overrides)
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,8 @@ def _as_run_error(error: Exception, stage: str, run: RunFolder) -> RunError:
 def _report(run: RunFolder) -> None:
     try:
         write_report(run)
-    except Exception as error:  # noqa: BLE001 a report that fails must not turn a finished run into a failed one
-        print(f"harness: the report could not be written: {type(error).__name__}: {error}", file=sys.stderr)
+    except Exception:  # noqa: BLE001 (a report that fails must not turn a finished run into a failed one)
+        sys.stderr.write(f"harness: the report could not be written:\n{traceback.format_exc()}")
 
 
 @contextlib.contextmanager

@@ -105,7 +105,7 @@ class VERLTrainingManager(RLTrainingManager):
 
     def _last_checkpoint(self) -> Path:
         steps = self.run.checkpoint_steps() if self.run else []
-        if not steps:
+        if self.run is None or not steps:
             raise HarnessError(
                 "There is no checkpoint to save from.", "Train with trainer.save_freq=N, or N = the last step."
             )

@@ -41,7 +41,8 @@ class PerSampleRewardManager:
         Raises:
             ComponentError: A function returned something that is not a finite number.
         """
-        total, extra = 0.0, {}
+        total = 0.0
+        extra: dict[str, Any] = {}
         for weighted in self.functions:
             value, further = _read(weighted, _call(weighted.function, sample))
             total += weighted.weight * value

@@ -67,7 +67,11 @@ def failure(error: RunError, run_folder: RunFolder) -> RenderableType:
 
 def next_commands(run_folder: RunFolder) -> list[str]:
     """What a person is likely to do with a run that is done."""
-    words = [str(word) for word in yaml.safe_load(run_folder.overrides.read_text()) or []] if run_folder.overrides.is_file() else []
+    words = (
+        [str(word) for word in yaml.safe_load(run_folder.overrides.read_text()) or []]
+        if run_folder.overrides.is_file()
+        else []
+    )
     others = [word for word in mask_arguments(words) if not word.startswith(("seed=", "algorithm="))]
     same = shlex.join(["harness", "train", *others])
     commands = [f"{same} seed=2", f"{same} algorithm=ppo"]

@@ -42,6 +42,7 @@ class StandInTrainer(Worker):
         await self.adapter.resume(tags=["weights"])
         await self.adapter.update_weights(self.model.state_dict().items(), global_steps=global_steps)
         await self.adapter.resume(tags=["kv_cache"])
+        return None
 
     @register(dispatch_mode=Dispatch.DP_COMPUTE, blocking=False)
     def execute_checkpoint_engine(self, method: str, *args, **kwargs):
@@ -83,7 +84,7 @@ async def failure(call) -> list[str]:
     """Names of the error's classes and its message, as the caller sees them."""
     try:
         await call
-    except Exception as error:  # noqa: BLE001 (it is what is looked at)
+    except Exception as error:
         return [*(kind.__name__ for kind in type(error).__mro__), str(error)]
     return []
 

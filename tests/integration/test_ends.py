@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -13,11 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from runs import SHORT, Finished, command, environment
+
 from harness.records.metrics import MetricsTail, read_metrics
 from harness.records.run_folder import RunFolder
 from harness.records.status import read_status
-
-from runs import SHORT, Finished, command, environment
 
 START_SECONDS = 300.0
 
@@ -193,5 +192,5 @@ def test_status_is_valid_json_at_every_moment(tmp_path: Path) -> None:
         time.sleep(0.02)
     assert process.returncode == 0
     assert set(states) <= {"pending", "running", "done"}
-    assert os.path.exists(run.report)
+    assert run.report.exists()
     shutil.rmtree(run.path)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from runs import Finished
+
 from harness.records.generations import read_generations
 from harness.records.stages import read_stages
-
-from runs import Finished
 
 Train = Callable[..., Finished]
 TIMING = ("timing", "perf/", "mfu")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 import psutil
 import torch
@@ -18,38 +20,38 @@ KIBIBYTE = 1024  # unit of ru_maxrss on Linux
 class CpuDeviceModule(ModuleType):
     """Stands where verl expects ``torch.cuda``: `torch.cpu`, with the memory and random-state calls it lacks."""
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(torch.cpu, name)
 
     def empty_cache(self) -> None:
         """Nothing is cached on a CPU."""
 
-    def memory_allocated(self, *_) -> int:
+    def memory_allocated(self, *_: Any) -> int:
         """Resident memory of this process in bytes."""
         return psutil.Process().memory_info().rss
 
-    def max_memory_allocated(self, *_) -> int:
+    def max_memory_allocated(self, *_: Any) -> int:
         """Largest resident memory of this process so far, in bytes."""
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIBIBYTE
 
     memory_reserved = memory_allocated
     max_memory_reserved = max_memory_allocated
 
-    def mem_get_info(self, *_) -> tuple[int, int]:
+    def mem_get_info(self, *_: Any) -> tuple[int, int]:
         """(free, total) memory of the machine in bytes."""
         memory = psutil.virtual_memory()
         return memory.available, memory.total
 
-    def reset_peak_memory_stats(self, *_) -> None:
+    def reset_peak_memory_stats(self, *_: Any) -> None:
         """The kernel's peak cannot be reset."""
 
-    def set_device(self, *_) -> None:
+    def set_device(self, *_: Any) -> None:
         """There is one device."""
 
-    def synchronize(self, *_) -> None:
+    def synchronize(self, *_: Any) -> None:
         """CPU operations are done when they return."""
 
-    def get_device_name(self, *_) -> str:
+    def get_device_name(self, *_: Any) -> str:
         """The device's name for logs."""
         return "cpu"
 
@@ -59,18 +61,18 @@ class CpuDeviceModule(ModuleType):
 
     manual_seed_all = manual_seed
 
-    def get_rng_state(self, *_) -> torch.Tensor:
+    def get_rng_state(self, *_: Any) -> torch.Tensor:
         """State of the one generator; it goes into checkpoints."""
         return torch.get_rng_state()
 
-    def set_rng_state(self, state: torch.Tensor, *_) -> None:
+    def set_rng_state(self, state: torch.Tensor, *_: Any) -> None:
         """Restore the state that `get_rng_state` gave."""
         torch.set_rng_state(state)
 
 
 @PlatformRegistry.register(platform="cpu")
 class CpuPlatform(PlatformBase):
-    """verl's view of a machine without an accelerator. Source of the interface: verl.plugin.platform.platform_base."""
+    """verl's view of a machine without an accelerator; what each method means is said in `PlatformBase`."""
 
     device_name = "cpu"
     vendor_name = "cpu"
@@ -115,7 +117,7 @@ class CpuPlatform(PlatformBase):
         return "CUDA_VISIBLE_DEVICES"  # what Ray sets for its logical GPUs
 
     @contextmanager
-    def nvtx_range(self, msg: str):
+    def nvtx_range(self, msg: str) -> Iterator[None]:
         yield
 
     def profiler_start(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from harness.backend.advantages import call_advantage_fn, group_index
 from harness.errors import ComponentError
 

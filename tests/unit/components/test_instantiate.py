@@ -6,6 +6,7 @@ import os
 import pickle
 
 import pytest
+
 from harness.components.instantiate import instantiate, locate
 from harness.errors import ComponentError, HarnessError, TrainingError
 

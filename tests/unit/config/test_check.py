@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from harness.config.check import find_problems, require_valid
 from harness.config.compose import compose_config
 from harness.errors import ConfigurationError

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from harness.config.compose import compose_config, resolve
 from harness.config.tree import verl_trainer_configs
 from harness.errors import ConfigurationError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from harness.config.compose import compose_config, resolve
 from harness.config.fingerprint import fingerprint
 

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
+
 from harness.config.recipes import recipe_hash
 from harness.errors import ConfigurationError
 from harness.prepare import missing_recipes, prepare_all
-from omegaconf import OmegaConf
 
 RECIPE = """
 from pathlib import Path

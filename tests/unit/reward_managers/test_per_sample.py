@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from harness.errors import ComponentError
 from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
 from harness.reward_managers.sample import RewardSample
