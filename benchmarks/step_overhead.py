@@ -99,7 +99,12 @@ def run_verl(overrides: list[str], folder: Path) -> dict[str, float]:
     environment = {
         name: value for name, value in worker_environment(config).items() if name != "VERL_USE_EXTERNAL_MODULES"
     }
-    environment |= {"VERL_FILE_LOGGER_PATH": str(log), "PYTHONPATH": str(HERE.parent)}
+    reward = {name: value for name, value in config.reward_fn.reasoning_gym.items() if name != "weight"}
+    environment |= {
+        "VERL_FILE_LOGGER_PATH": str(log),
+        "BENCHMARK_REWARD": json.dumps(reward),
+        "PYTHONPATH": str(HERE.parent),
+    }
     started = time.time()
     with (folder / "train.log").open("w") as output:
         process = subprocess.Popen(

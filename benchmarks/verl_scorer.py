@@ -1,8 +1,13 @@
-"""The quick starts' reward in verl's own signature, for the bare-verl side of the benchmarks."""
+"""The configured reward function in verl's own signature, for the bare-verl side of the benchmarks."""
 
-from harness.rewards.reasoning_gym import score_answer
+import json
+import os
+
+from harness.components.instantiate import instantiate
+
+function = instantiate(json.loads(os.environ["BENCHMARK_REWARD"]), "reward_fn")
 
 
 def compute_score(data_source, solution_str, ground_truth, extra_info=None, **_):
-    """Score one response; see `harness.rewards.reasoning_gym`."""
-    return score_answer("", solution_str, data_source=data_source, ground_truth=ground_truth, extra_info=extra_info)
+    """Score one response."""
+    return function("", solution_str, data_source=data_source, ground_truth=ground_truth, extra_info=extra_info)

@@ -38,7 +38,8 @@ class StandInTrainer(Worker):
     @register(dispatch_mode=Dispatch.ONE_TO_ALL, blocking=False)
     async def update_weights(self, global_steps: int, mode: str) -> None:
         if mode != "naive":
-            return await self.checkpoint_engine.send_weights(self.model.state_dict().items(), global_steps)
+            await self.checkpoint_engine.send_weights(self.model.state_dict().items(), global_steps)
+            return
         await self.adapter.resume(tags=["weights"])
         await self.adapter.update_weights(self.model.state_dict().items(), global_steps=global_steps)
         await self.adapter.resume(tags=["kv_cache"])
@@ -73,9 +74,9 @@ def configs(folder: str, backend: str) -> tuple[RolloutConfig, HFModelConfig]:
     return rollout, HFModelConfig(path=folder, load_tokenizer=False)
 
 
-async def text(server, prompt: list[int], tokens: int = 8) -> tuple[list[int], int]:
+async def text(server, prompt: list[int]) -> tuple[list[int], int]:
     output = await server.generate.remote(
-        prompt_ids=prompt, sampling_params={**GREEDY, "max_tokens": tokens}, request_id="x", image_data=None
+        prompt_ids=prompt, sampling_params={**GREEDY, "max_tokens": 8}, request_id="x", image_data=None
     )
     return output.token_ids, output.extra_fields["global_steps"]
 
@@ -127,12 +128,14 @@ async def standalone(folder: str, trainers: RayWorkerGroup) -> dict:
         await asyncio.to_thread(manager.update_weights, step)
         seen[f"step {step}"] = await text(replica.server_handle, [5, 6])
         trainers.double()
-    running = asyncio.create_task(text(replica.server_handle, [5, 6], 48))
+    await replica.abort_all_requests(reject_request=True)
+    seen["rejected"] = await text(replica.server_handle, [5, 6])
     await replica.abort_all_requests()
-    seen["aborted"] = len((await running)[0])
     waiting = asyncio.create_task(text(replica.server_handle, [5, 6]))
+    done, _ = await asyncio.wait([waiting], timeout=0.5)
+    seen["answered while paused"] = len(done)
     await replica.resume_generation()
-    seen["resumed"] = (await waiting)[0]
+    seen["resumed"] = await waiting
     return seen
 
 

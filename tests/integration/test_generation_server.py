@@ -55,7 +55,7 @@ def seen(model: tuple[LlamaForCausalLM, Path]) -> dict:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=180,
             check=False,
         )
     assert result.returncode == 0, result.stderr[-6000:]
@@ -104,5 +104,6 @@ def test_a_standalone_server_gets_its_weights_over_gloo(seen: dict, texts: list[
 
 
 def test_abort_and_resume_over_ray(seen: dict, texts: list[list[int]]) -> None:
-    assert seen["standalone"]["aborted"] <= 48
-    assert seen["standalone"]["resumed"] == texts[2]
+    assert seen["standalone"]["rejected"] == [[], 4]
+    assert seen["standalone"]["answered while paused"] == 0
+    assert seen["standalone"]["resumed"] == [texts[2], 4]
