@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import transfer_queue as tq
 from omegaconf import DictConfig, open_dict
-from tensordict import TensorDict
+from tensordict import NonTensorData, TensorDict
 from transfer_queue import KVBatchMeta
 from verl.protocol import DataProto
 from verl.trainer.ppo.ray_trainer import apply_kl_penalty
@@ -229,21 +230,19 @@ def _replace_objects(batch: TensorDict, name: str, values: list[Any]) -> TensorD
     from verl.utils import tensordict_utils as tu
 
     batch.pop(name)
-    column = np.empty(len(values), dtype=object)
-    column[:] = values
-    batch.update(tu.get_tensordict({name: column}))
+    batch.update(tu.get_tensordict({name: _objects(values)}))
     return batch
 
 
 def _padded_fields(stored: TensorDict) -> dict[str, Any]:
     """Nested columns padded to (rows, response length), objects as arrays of (rows,)."""
-    objects = {}
-    for name in list(stored.keys()):
-        column = stored.get(name)
-        if not hasattr(column, "dim"):
-            values = list(column.tolist())
-            objects[name] = np.empty(len(values), dtype=object)
-            objects[name][:] = values
-            stored.pop(name)
+    names = [name for name in stored.keys() if not isinstance(stored.get(name), torch.Tensor)]  # noqa: SIM118
+    objects = {name: _objects(stored.pop(name).tolist()) for name in names}
     padded = stored.to_padded_tensor()
     return {**dict(padded.items()), **objects}
+
+
+def _objects(values: list[Any]) -> np.ndarray:
+    array = np.empty(len(values), dtype=object)
+    array[:] = [value.data if isinstance(value, NonTensorData) else value for value in values]
+    return array

@@ -51,11 +51,13 @@ def supervise(run: RunFolder, work: Work, total_steps: int | None, title: str = 
             with view:
                 work(watch.poll, watch.announce)
                 watch.poll()
-        except (KeyboardInterrupt, Interrupted) as error:
-            status.cancelled()
-            _report(run)
-            raise Interrupted("The run was stopped.", f"Go on with: harness train --resume {run.shown()}") from error
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
+            if _was_stopped(error):
+                status.cancelled()
+                _report(run)
+                raise Interrupted(
+                    "The run was stopped.", f"Go on with: harness train --resume {run.shown()}"
+                ) from error
             failure = _as_run_error(error, watch.stage, run)
             status.failed(failure)
             _report(run)
@@ -94,7 +96,16 @@ class _Watch:
         self.status.beat()
 
 
-def _as_run_error(error: Exception, stage: str, run: RunFolder) -> RunError:
+def _was_stopped(error: BaseException | None) -> bool:
+    """Whether a stop was asked for, even if ending what was under way has raised something else meanwhile."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt | Interrupted):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _as_run_error(error: BaseException, stage: str, run: RunFolder) -> RunError:
     if isinstance(error, HarnessError):
         at = getattr(error, "stage", "") or stage
         return RunError(type(error).__name__, error.message, error.remedy, at, str(run.log))

@@ -43,7 +43,7 @@ class StandInTrainer(Worker):
         await self.adapter.resume(tags=["weights"])
         await self.adapter.update_weights(self.model.state_dict().items(), global_steps=global_steps)
         await self.adapter.resume(tags=["kv_cache"])
-        return None
+        return
 
     @register(dispatch_mode=Dispatch.DP_COMPUTE, blocking=False)
     def execute_checkpoint_engine(self, method: str, *args, **kwargs):

@@ -1,0 +1,79 @@
+"""Supervision of a run: state, log and exit for each way a piece of work can end. The work here is plain Python."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigurationError, Interrupted, TrainingError
+from harness.launch.supervise import supervise
+from harness.records.metrics import MetricsWriter
+from harness.records.run_folder import RunFolder
+from harness.records.status import read_status
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(tmp_path / "outputs", "test")
+
+
+def test_work_that_ends_well(run: RunFolder, capfd: pytest.CaptureFixture[str]) -> None:
+    def work(poll, announce):
+        announce("working")
+        os.write(1, b"raw words of a C library\n")
+        subprocess.run([sys.executable, "-c", "print('words of a child')"], check=True)
+        MetricsWriter(run.metrics).write(1, {"critic/score/mean": 0.5})
+        poll()
+
+    summary = supervise(run, work, total_steps=1)
+    assert (read_status(run).state, summary.steps) == ("done", 1)
+    assert run.report.is_file()
+    log, shown = run.log.read_text(), capfd.readouterr().out
+    for words in ("raw words of a C library", "words of a child"):
+        assert words in log
+        assert words not in shown
+    assert "done: 1 step" in shown
+
+
+def test_work_that_fails(run: RunFolder, capfd: pytest.CaptureFixture[str]) -> None:
+    def work(poll, announce):
+        announce("dividing")
+        raise ZeroDivisionError("by zero")
+
+    with pytest.raises(TrainingError, match="by zero") as caught:
+        supervise(run, work, total_steps=1)
+    status = read_status(run)
+    assert (status.state, status.error.stage, caught.value.log) == ("failed", "dividing", str(run.log))
+    assert "by zero" in capfd.readouterr().err
+
+
+def test_an_error_of_ours_keeps_message_and_remedy(run: RunFolder) -> None:
+    def work(poll, announce):
+        raise ConfigurationError("key: wrong.", "Do this.")
+
+    with pytest.raises(TrainingError):
+        supervise(run, work, total_steps=1)
+    error = read_status(run).error
+    assert (error.type, error.message, error.remedy) == ("ConfigurationError", "key: wrong.", "Do this.")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_work_that_is_stopped(run: RunFolder, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+
+    def work(poll, announce):
+        try:
+            os.kill(os.getpid(), number)
+            poll()
+        finally:
+            raise RuntimeError("ending what was under way failed too")
+
+    with pytest.raises(Interrupted, match="--resume"):
+        supervise(run, work, total_steps=1)
+    assert read_status(run).state == "cancelled"
+    assert signal.getsignal(number) is before
