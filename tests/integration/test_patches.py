@@ -1,0 +1,46 @@
+"""Each patch of verl is still needed; a test that fails here says that one can be deleted."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+
+import pytest
+import torch.distributed
+
+from harness.backend import patches
+
+
+def original(function):
+    """What verl ships, whether or not this process has been patched."""
+    return inspect.unwrap(function)
+
+
+def test_the_patches_are_for_the_installed_version() -> None:
+    assert importlib.metadata.version("verl") in patches.VERSIONS
+
+
+def test_torch_refuses_the_process_group_verl_asks_for(tmp_path) -> None:
+    import verl.utils.distributed as distributed
+
+    assert 'f"cpu:gloo,{get_device_name()}:{get_nccl_backend()}"' in inspect.getsource(
+        original(distributed.initialize_global_process_group_ray)
+    )
+    with pytest.raises(ValueError, match="[Dd]uplicate"):
+        torch.distributed.init_process_group(
+            "cpu:gloo,cpu:gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1
+        )
+
+
+def test_the_critic_asks_for_flash_attention() -> None:
+    import verl.utils.model as model
+
+    source = inspect.getsource(original(model.load_valuehead_model))
+    assert 'attn_implementation="flash_attention_2"' in source
+
+
+def test_the_reference_pins_memory() -> None:
+    from verl.workers.engine.fsdp import transformer_impl
+
+    source = inspect.getsource(transformer_impl.FSDPEngine._build_fsdp_module)
+    assert "CPUOffloadPolicy(pin_memory=True)" in source
