@@ -26,7 +26,7 @@ def test_torch_refuses_the_process_group_verl_asks_for(tmp_path) -> None:
     assert 'f"cpu:gloo,{get_device_name()}:{get_nccl_backend()}"' in inspect.getsource(
         original(distributed.initialize_global_process_group_ray)
     )
-    with pytest.raises(ValueError, match="[Dd]uplicate"):
+    with pytest.raises(ValueError, match=r"[Dd]uplicate"):
         torch.distributed.init_process_group(
             "cpu:gloo,cpu:gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1
         )
