@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
+import signal
+import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ LOGICAL_CPUS = 32  # Ray's scheduling slots on a CPU machine; the processes take
 OBJECT_STORE_BYTES = 512 * 2**20  # batches travel through TransferQueue, not through Ray's object store
 MEMORY_NEEDED_BYTES = 2 * 2**30  # Ray's processes and verl's imports, before any model
 SHUTDOWN_SECONDS = 10.0
+REMOVAL_TRIES = 20  # seconds apart: Ray's processes may still write while they end
 
 
 @contextlib.contextmanager
@@ -111,7 +114,8 @@ def _local_settings(config: DictConfig, settings: dict[str, Any]) -> dict[str, A
 @contextlib.contextmanager
 def _connected(**settings: Any) -> Iterator[None]:
     try:
-        ray.init(**settings)
+        with _signals_kept():
+            ray.init(**settings)
     except (ValueError, OSError, RuntimeError, ConnectionError, ray.exceptions.RayError) as error:
         raise TrainingError(
             f"Ray cannot start: {error}",
@@ -122,6 +126,18 @@ def _connected(**settings: Any) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Put signal handlers back: Ray installs one for SIGTERM that ends the process at once."""
+    numbers = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -138,12 +154,18 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _temporary_folder() -> Iterator[str]:
-    """Short, because the paths of Ray's sockets may have 107 characters."""
+    """A folder that is gone afterwards, even if this process is killed.
+
+    Its name is short, because the paths of Ray's sockets may have 107 characters. A shell waits for the end of a pipe
+    from this process, which comes with the process's own end too, and removes the folder.
+    """
     folder = tempfile.mkdtemp(prefix="hr-", dir=os.environ.get("RAY_TMPDIR") or "/tmp")
+    script = f'cat >/dev/null; for _ in $(seq {REMOVAL_TRIES}); do rm -rf "$0"; [ -e "$0" ] || break; sleep 1; done'
+    janitor = subprocess.Popen(["sh", "-c", script, folder], stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        janitor.communicate()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,8 @@ import pytest
 import torch
 from tensordict import NonTensorData, NonTensorStack, TensorDict
 
-from harness.backend.batch_rollout import BatchRolloutManager, _fields, _rows, _split
+from harness.backend.batch_rollout import BatchRolloutManager, _split
+from harness.backend.trajectories import prompt_rows, ragged_fields
 
 
 def manager(seed: int = 5) -> BatchRolloutManager:
@@ -53,8 +54,8 @@ def test_rows_and_fields_round_trip() -> None:
         },
         batch_size=[2],
     )
-    rows = _rows(batch)
+    rows = prompt_rows(batch)
     assert [(row["uid"], row["global_steps"], int(row["index"])) for row in rows] == [("a", 4, 7), ("b", 4, 8)]
-    packed = _fields([{"ids": torch.arange(2), "uid": "a"}, {"ids": torch.arange(3), "uid": "b"}])
+    packed = ragged_fields([{"ids": torch.arange(2), "uid": "a"}, {"ids": torch.arange(3), "uid": "b"}])
     assert packed["ids"].offsets().diff().tolist() == [2, 3]
     assert packed["uid"] == ["a", "b"]
