@@ -31,7 +31,7 @@ def ray_leftovers() -> tuple[set[int], set[str]]:
     return processes, {str(path) for path in Path("/tmp").glob("hr-*")}
 
 
-def gone(before: tuple[set[int], set[str]], within: float = 20.0) -> bool:
+def gone(before: tuple[set[int], set[str]], within: float = 60.0) -> bool:
     """Whether all that has come since ``before`` goes away."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
