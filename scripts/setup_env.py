@@ -138,7 +138,7 @@ class Environment:
         """Compile every package to byte code: a training starts several processes, which would each do it again."""
         say("compiling byte code")
         # a package may ship files that are no valid Python, as templates or tests of parsers: its exit code says that
-        command = [self.python, "-m", "compileall", "-q", "-j", "0", self.path / "lib"]
+        command: list[str | Path] = [self.python, "-m", "compileall", "-q", "-j", "0", self.path / "lib"]
         subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def install_project(self) -> None:
