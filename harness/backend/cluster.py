@@ -27,7 +27,7 @@ LOGICAL_CPUS = 32  # Ray's scheduling slots on a CPU machine; the processes take
 OBJECT_STORE_BYTES = 512 * 2**20  # batches travel through TransferQueue, not through Ray's object store
 MEMORY_NEEDED_BYTES = 2 * 2**30  # Ray's processes and verl's imports, before any model
 SHUTDOWN_SECONDS = 10.0
-ORPHANS_SECONDS = 15  # that Ray's processes take to end by themselves when the driver has been killed
+ORPHANS_SECONDS = 10  # in which Ray's workers end by themselves when the driver has been killed
 
 
 @contextlib.contextmanager
@@ -49,10 +49,11 @@ def ray_cluster(config: DictConfig) -> Iterator[None]:
     local = _local_settings(config, settings)
     with (
         _environment(environment),
-        _temporary_folder() as folder,
+        _temporary_folder() as (folder, note_for_janitor),
         _processes_ended() as note_processes,
         _connected(address="local", _temp_dir=folder, **local),
     ):
+        note_for_janitor()
         try:
             yield
         finally:
@@ -152,21 +153,45 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
-@contextlib.contextmanager
-def _temporary_folder() -> Iterator[str]:
-    """A folder that is gone afterwards, even if this process is killed.
+# $0 is the folder; each line is a process to end should this one be killed, or the word that all went well
+JANITOR = f"""
+while read -r line; do [ "$line" = done ] && rm -rf "$0" && exit; started="$started $line"; done
+sleep {ORPHANS_SECONDS}
+for pid in $started; do grep -qsE "^(ray|gcs_server)" "/proc/$pid/comm" && kill -9 "$pid"; done
+rm -rf "$0"
+"""
 
-    Its name is short, because the paths of Ray's sockets may have 107 characters. A shell waits for a word from this
-    process and removes the folder. If the process is killed instead, the word does not come, and Ray's agents, which
-    notice within seconds that their raylet is gone, get the time to end first: without their logs they never would.
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[tuple[str, Callable[[], None]]]:
+    """A folder that is gone afterwards, even if this process is killed, and with it what Ray leaves running then.
+
+    Ray's workers end with their driver, but the agents of its node go on for minutes. A shell outside this process's
+    session waits for a word from it that does not come if it is killed.
+
+    Yields:
+        The folder, whose name is short because the paths of Ray's sockets may have 107 characters; and a function that
+        notes the processes started so far.
     """
     folder = tempfile.mkdtemp(prefix="hr-", dir=os.environ.get("RAY_TMPDIR") or "/tmp")
-    script = f'read word || sleep {ORPHANS_SECONDS}; rm -rf "$0"'
-    janitor = subprocess.Popen(["sh", "-c", script, folder], stdin=subprocess.PIPE, start_new_session=True)
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    janitor = subprocess.Popen(["sh", "-c", JANITOR, folder], stdin=subprocess.PIPE, start_new_session=True, text=True)
+
+    def note_processes() -> None:
+        started = {child.pid for child in psutil.Process().children(recursive=True)} - before - {janitor.pid}
+        _tell(janitor, *(str(pid) for pid in started))
+
     try:
-        yield folder
+        yield folder, note_processes
     finally:
-        janitor.communicate(b"done\n")
+        _tell(janitor, "done")
+        janitor.wait()
+
+
+def _tell(janitor: subprocess.Popen[str], *lines: str) -> None:
+    if janitor.stdin:
+        janitor.stdin.write("".join(f"{line}\n" for line in lines))
+        janitor.stdin.flush()
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.config.suggest import did_you_mean
 from harness.errors import ConfigurationError
 
 TRAINER_MODES = ("sync", "colocate_async", "separate_async")
+PARQUET_LEAST_BYTES = 12  # mark, footer length, mark
 COMPONENT_GROUPS = ("manager", "reward_manager", "advantage_fn", "policy_loss")
 
 
@@ -73,10 +75,15 @@ def _data_file(key: str, path: Path) -> Iterator[ConfigurationError]:
 
 
 def _is_parquet(path: Path) -> bool:
+    """Whether the file begins and ends as parquet does: with its mark, and a footer's length before the last one."""
+    size = path.stat().st_size
+    if size < PARQUET_LEAST_BYTES:
+        return False
     with path.open("rb") as file:
         head = file.read(4)
-        file.seek(-min(4, path.stat().st_size), 2)
-        return head == b"PAR1" and file.read(4) == b"PAR1"
+        file.seek(-8, os.SEEK_END)
+        footer, tail = int.from_bytes(file.read(4), "little"), file.read(4)
+    return head == tail == b"PAR1" and 0 < footer <= size - PARQUET_LEAST_BYTES
 
 
 def _model(model: str) -> Iterator[ConfigurationError]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from harness.config.check import find_problems, require_valid
@@ -14,7 +16,7 @@ from harness.errors import ConfigurationError
 @pytest.fixture
 def valid(tmp_path: Path) -> list[str]:
     data, model = tmp_path / "a.parquet", tmp_path / "model"
-    data.write_bytes(b"PAR1....PAR1")
+    pyarrow.parquet.write_table(pyarrow.table({"prompt": ["a"]}), data)
     model.mkdir()
     (model / "config.json").write_text("{}")
     micro = (
@@ -61,8 +63,9 @@ def test_each_problem_names_its_key(valid: list[str], override: str, message: st
     assert [message in problem.message for problem in problems] == [True]
 
 
-def test_a_torn_parquet_file_is_seen(valid: list[str], tmp_path: Path) -> None:
-    (tmp_path / "torn.parquet").write_bytes(b"PAR1 and then the copy broke")
+@pytest.mark.parametrize("content", [b"PAR1 and then the copy broke", b"", b"PAR1" + b"\0" * 200 + b"PAR1"])
+def test_a_torn_parquet_file_is_seen(valid: list[str], tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "torn.parquet").write_bytes(content)
     problems = find_problems(compose_config([*valid, f"data.val_files={tmp_path}/torn.parquet"]))
     assert "is not a whole parquet file" in problems[0].message
 
