@@ -72,6 +72,10 @@ def evaluate_run(target: str, overrides: Sequence[str]) -> str:
     config = recorded_config(run, overrides)
     with open_dict(config):
         config.run_id, config.name = None, f"{config.name}-evaluate"
+        # the record holds the other run's own paths: left as they are, its generations would be written over
+        config.trainer.experiment_name = "${run_id}"
+        config.trainer.default_local_dir = "${run_dir}/checkpoints"
+        config.trainer.validation_data_dir = "${run_dir}/generations"
     manager = build_manager(config, overrides)
     manager.evaluate(str(checkpoint))
     return manager.run.shown()

@@ -74,7 +74,7 @@ def next_commands(run_folder: RunFolder) -> list[str]:
     )
     others = [word for word in mask_arguments(words) if not word.startswith(("seed=", "algorithm="))]
     same = shlex.join(["harness", "train", *others])
-    commands = [f"{same} seed=2", f"{same} algorithm=ppo"]
+    commands = [f"{same} seed=2", f"{same} algorithm=ppo"] if others else []
     return commands + ([f"harness evaluate {run_folder.shown()}"] if run_folder.checkpoint_steps() else [])
 
 

@@ -120,6 +120,16 @@ def test_validation_only(train: Train, grpo: Finished) -> None:
     assert finished.status.state == "done"
 
 
+def test_evaluating_a_run_is_a_run_of_its_own(train: Train, harness: Train) -> None:
+    trained = train("trainer.save_freq=2", "trainer.val_before_train=false")
+    before = {path: path.read_bytes() for path in trained.run.generations.iterdir()}
+    evaluated = harness("evaluate", str(trained.run.path), folder=trained.folder)
+    assert evaluated.code == 0, evaluated.err
+    name = next(name for name in trained.records[-1].metrics if name.startswith("val-core"))
+    assert evaluated.records[-1].metrics[name] == trained.records[-1].metrics[name]
+    assert {path: path.read_bytes() for path in trained.run.generations.iterdir()} == before
+
+
 @pytest.mark.parametrize("mode", ["colocate_async", "separate_async"])
 def test_asynchronous_modes(train: Train, mode: str) -> None:
     overrides = [f"trainer.v1.trainer_mode={mode}"]
