@@ -13,6 +13,7 @@ from verl.experimental.separation.engine_workers import DetachActorWorker
 from verl.single_controller.base.decorator import Dispatch, register
 from verl.workers.engine_workers import ActorRolloutRefWorker, TrainingWorker
 
+from harness.backend.cpu.engine import use_cpu_engines
 from harness.backend.patches import apply_engine_patches
 from harness.backend.policy_loss import use_policy_loss
 
@@ -22,6 +23,7 @@ COMPONENTS_KEY = "harness"  # under actor_rollout_ref: the nodes that worker pro
 def _prepare_process() -> None:
     if os.environ.get("VERL_PLATFORM") == "cpu":
         apply_engine_patches()
+        use_cpu_engines()
 
 
 class HarnessCriticWorker(TrainingWorker):

@@ -37,6 +37,15 @@ def detect_accelerators() -> int:
     return visible_gpus() if detect_device() == "cuda" else 1
 
 
+def detect_bf16() -> bool:
+    """Whether bfloat16 is faster than float32 here: on every GPU, and on processors with instructions for it."""
+    if detect_device() == "cuda":
+        return True
+    cpuinfo = Path("/proc/cpuinfo")
+    words = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
+    return not words.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})  # the last one is ARM's
+
+
 def choose(value: Any, match: Any, then: Any, otherwise: Any) -> Any:
     """``then`` where value equals match, else ``otherwise``: a default that follows another key."""
     return then if value == match else otherwise
@@ -44,5 +53,5 @@ def choose(value: Any, match: Any, then: Any, otherwise: Any) -> Any:
 
 def register_resolvers() -> None:
     """Make these functions available to YAML as ``${detect_device:}`` and so on."""
-    for resolver in (detect_device, detect_rollout, detect_accelerators, choose):
+    for resolver in (detect_device, detect_rollout, detect_accelerators, detect_bf16, choose):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
