@@ -80,12 +80,21 @@ def _counted(positions: torch.Tensor, offsets: torch.Tensor) -> bool:
 class CpuLanguageModelEngine(_SharedPrefixEngine):
     """The policy and the reference policy."""
 
+    _wanted: torch.Tensor | None = None  # places of the coming forward pass whose logits are wanted
+
+    def initialize(self) -> None:
+        """See verl; the output layer is then asked for wanted logits alone."""
+        super().initialize()
+        self.module.get_output_embeddings().register_forward_pre_hook(self._select_wanted)
+
+    def _select_wanted(self, head: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> Any:
+        wanted, self._wanted = self._wanted, None
+        return None if wanted is None else (arguments[0].flatten(0, 1)[wanted][None],)
+
     def prepare_model_inputs(self, micro_batch: TensorDict) -> tuple[dict[str, Any], dict[str, Any]]:
-        """See verl; tells the output layer which hidden states are wanted."""
+        """See verl."""
         inputs, output_args = super().prepare_model_inputs(micro_batch)
-        if (layout := output_args.get(LAYOUT)) is not None:
-            head = self.module.get_output_embeddings()
-            output_args["hook"] = head.register_forward_pre_hook(_keep(layout.readers))
+        self._wanted = output_args[LAYOUT].readers if LAYOUT in output_args else None
         return inputs, output_args
 
     def prepare_model_outputs(
@@ -95,7 +104,6 @@ class CpuLanguageModelEngine(_SharedPrefixEngine):
         layout: SharedPrefixLayout | None = output_args.get(LAYOUT)
         if layout is None:
             return super().prepare_model_outputs(output, output_args, micro_batch, logits_processor_func)
-        output_args["hook"].remove()
         ids = micro_batch["input_ids"]
         log_probs, entropy = token_scores(
             output.logits[0],
@@ -125,13 +133,6 @@ class CpuValueModelEngine(_SharedPrefixEngine, FSDPEngineWithValueHead):
 def use_cpu_engines() -> None:
     """Let verl's workers in this process choose the engines of this module."""
     os.environ["VERL_ENGINE_DEVICE"] = "cpu"
-
-
-def _keep(readers: torch.Tensor) -> Any:
-    def select(module: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor]:
-        return (arguments[0].flatten(0, 1)[readers][None],)
-
-    return select
 
 
 def _temperatures(temperature: float | torch.Tensor, offsets: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
