@@ -2,8 +2,8 @@
 
 It is a Llama of about a hundred thousand parameters over single bytes. The warm start is supervised learning on
 training rows of a reasoning-gym data set: first it learns the task, then the habit of repeating the question instead of
-answering it, until right answers are as rare as asked for. Reinforcement learning has one habit to break, so it rises
-within tens of steps whatever the seed.
+answering it, until right answers are as rare as asked for. Reinforcement learning has a habit to break, so it rises
+within tens of steps whatever the seed, and then the rest of the task to learn, so that it does not saturate at once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ CHAT_TEMPLATE = (
 )
 IGNORED = -100  # the label that the loss of transformers leaves out
 RAMP_STEPS = 50
-MASTERED = 0.9  # probability of the right answer at which the task counts as learned
 PROBE_ROWS = 256
 SPOIL_STEPS = 200
 
@@ -43,6 +42,7 @@ def make_tiny_model(
     data_seed: int = 0,
     system: str | None = None,
     prompt: str = "{question}",
+    mastery: float = 0.6,
     accuracy: float = 0.35,
     rows: int = 2048,
     max_steps: int = 1000,
@@ -63,6 +63,8 @@ def make_tiny_model(
         data_seed: Its seed.
         system: Its system message.
         prompt: Its prompt.
+        mastery: Mean probability of the right answer at which the task counts as learned. What is missing to 1 is left
+            for reinforcement learning to learn after the habit is broken, and that is slower.
         accuracy: Mean probability of the right answer that the habit leaves: what sampling at temperature 1 scores.
             The most likely answer is then mostly a wrong one if it is well below one half.
         rows: Rows of the warm start.
@@ -93,7 +95,7 @@ def make_tiny_model(
             answers = [row["reward_model"]["ground_truth"] for row in train]
             questions = [row["prompt"][-1]["content"] for row in train]
             right, habit = _encode(tokenizer, train, answers), _encode(tokenizer, train, questions)
-            _learn(model, right, max_steps, batch_size, lr)
+            _learn(model, right, mastery, max_steps, batch_size, lr)
             _spoil(model, right, habit, accuracy, batch_size, lr / 10)
     finally:
         torch.set_num_threads(threads)
@@ -157,7 +159,9 @@ def _encode(tokenizer: PreTrainedTokenizerFast, rows: list[dict[str, Any]], answ
     return pad(ids, True, tokenizer.pad_token_id), pad(labels, True, IGNORED)
 
 
-def _learn(model: LlamaForCausalLM, right: Batch, max_steps: int, batch_size: int, lr: float) -> None:
+def _learn(
+    model: LlamaForCausalLM, right: Batch, mastery: float, max_steps: int, batch_size: int, lr: float
+) -> None:
     """Supervised learning until the model has mastered the answers."""
     import torch
 
@@ -170,11 +174,11 @@ def _learn(model: LlamaForCausalLM, right: Batch, max_steps: int, batch_size: in
         schedule.step()
         if step % 10 == 0:
             reached = _probability(model, right)
-            if reached >= MASTERED:
+            if reached >= mastery:
                 return
     raise HarnessError(
         f"The tiny model did not learn its task in prepare.model.max_steps={max_steps} steps: the right answers have a "
-        f"probability of {reached:.2f}, and {MASTERED} is needed.",
+        f"probability of {reached:.2f}, and prepare.model.mastery={mastery} is needed.",
         "Raise prepare.model.max_steps or hidden_size, or choose an easier task.",
     )
 
@@ -193,7 +197,7 @@ def _spoil(model: LlamaForCausalLM, right: Batch, habit: Batch, accuracy: float,
             return
     raise HarnessError(
         f"The tiny model did not fall to prepare.model.accuracy={accuracy} in {SPOIL_STEPS} steps.",
-        f"Set prepare.model.accuracy between 0.1 and {MASTERED}, or another prepare.model.seed.",
+        "Set prepare.model.accuracy between 0.1 and prepare.model.mastery, or another prepare.model.seed.",
     )
 
 

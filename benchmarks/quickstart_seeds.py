@@ -1,0 +1,94 @@
+"""The quick starts over five seeds: how much held-out accuracy rises, and in what time.
+
+    python benchmarks/quickstart_seeds.py [quickstart] [quickstart_tiny] [--seeds 1 2 3 4 5]
+
+Resumable: a seed whose run is on record with the same fingerprint is not run again. Writes
+benchmarks/results/quickstart_seeds.json after every run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from harness.config.compose import compose_config, resolve
+from harness.config.fingerprint import fingerprint
+from harness.records.atomic import write_text
+from harness.records.generations import validation_steps, read_generations
+from harness.records.metrics import read_metrics
+from harness.records.run_folder import RunFolder
+from harness.report.statistics import compare
+
+RESULTS = Path(__file__).resolve().parent / "results" / "quickstart_seeds.json"
+RUNS = Path("outputs") / "evidence"
+STEP = "timing_s/step"
+
+
+def run_seed(experiment: str, seed: int) -> dict[str, Any]:
+    """One training, measured from its record."""
+    command = ["train", f"experiment={experiment}", f"seed={seed}", f"output_root={RUNS}"]
+    started = time.time()
+    result = subprocess.run(
+        [sys.executable, "-m", "harness.cli", *command], capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        raise SystemExit(f"harness {' '.join(command)} failed:\n{result.stderr}")
+    run = RunFolder.open(result.stdout.strip().splitlines()[-1].removeprefix("run: "))
+    return {"command": f"harness {' '.join(command)}", "seconds_in_all": round(time.time() - started)} | figures(run)
+
+
+def figures(run: RunFolder) -> dict[str, Any]:
+    """Accuracy before and after, and the time between the two validations."""
+    steps = validation_steps(run.generations)
+    change = compare(read_generations(run.generations, steps[0]), read_generations(run.generations, steps[-1]))
+    records = read_metrics(run.metrics)
+    if change is None:
+        raise SystemExit(f"{run.shown()}: no two validations of the same prompts")
+    return {
+        "before": round(change.before.value, 4),
+        "after": round(change.after.value, 4),
+        "rise": round(change.difference.value, 4),
+        "interval_of_the_rise": [round(change.difference.low, 4), round(change.difference.high, 4)],
+        "prompts": change.prompts,
+        "steps": records[-1].step,
+        "seconds_of_training": round(records[-1].time - records[0].time, 1),
+        "seconds_a_step": round(statistics.median(r.metrics[STEP] for r in records if STEP in r.metrics), 2),
+    }
+
+
+def main() -> None:
+    """Run what is not on record and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("experiments", nargs="*", default=["quickstart", "quickstart_tiny"])
+    parser.add_argument("--seeds", nargs="*", type=int, default=[1, 2, 3, 4, 5])
+    arguments = parser.parse_args()
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for experiment in arguments.experiments:
+        for seed in arguments.seeds:
+            mark = fingerprint(resolve(compose_config([f"experiment={experiment}", f"seed={seed}"])))
+            runs = results.setdefault(experiment, {})
+            if runs.get(str(seed), {}).get("fingerprint") != mark:
+                machine = f"{os.cpu_count()} cores, {platform.machine()}"
+                runs[str(seed)] = {"fingerprint": mark, "date": str(date.today()), "machine": machine}
+                runs[str(seed)] |= run_seed(experiment, seed)
+                write_text(RESULTS, json.dumps(results, indent=2) + "\n")
+            row = runs[str(seed)]
+            print(
+                f"{experiment:<16} seed {seed}: {row['before']:.2f} → {row['after']:.2f}  rise {row['rise']:+.2f} "
+                f"(95 % {row['interval_of_the_rise'][0]:+.2f} to {row['interval_of_the_rise'][1]:+.2f})  "
+                f"{row['seconds_of_training']:.0f} s of training, {row['seconds_a_step']:.1f} s a step",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
