@@ -1,0 +1,1 @@
+"""Advantage functions, one a file, each with its paper; tensors are (rows N, response tokens T)."""

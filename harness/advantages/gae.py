@@ -1,0 +1,37 @@
+"""GAE (arXiv:1506.02438), the advantage of PPO: exponentially weighted temporal differences of a learned value."""
+
+from __future__ import annotations
+
+import torch
+
+from harness.advantages.tokens import Packed, discounted_sum, whiten
+
+
+def gae(
+    token_level_rewards: torch.Tensor,
+    values: torch.Tensor,
+    response_mask: torch.Tensor,
+    gamma: float = 1.0,
+    lam: float = 1.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A_t = Σ_k (γλ)^k δ_{t+k} with δ_t = r_t + γ V_{t+1} − V_t, whitened over the batch.
+
+    Tokens outside the mask, such as a tool's answer, are stepped over; the value after the last token is 0.
+
+    Args:
+        token_level_rewards: (N, T).
+        values: (N, T), the critic's value of the state before each token.
+        response_mask: (N, T), 1 on response tokens.
+        gamma: Discount γ.
+        lam: λ; 1 is the Monte-Carlo return minus the value, 0 the one-step difference.
+
+    Returns:
+        Whitened advantages, and returns (advantage before whitening plus value), (N, T) each.
+    """
+    packed = Packed(response_mask)
+    mask_NT = packed.mask_NT
+    rewards_NT, values_NT = packed.pack(token_level_rewards) * mask_NT, packed.pack(values) * mask_NT
+    next_NT = torch.nn.functional.pad(values_NT[:, 1:], (0, 1))
+    advantages_NT = discounted_sum(rewards_NT + gamma * next_NT - values_NT, gamma * lam)
+    returns_NT = (advantages_NT + values_NT) * mask_NT
+    return packed.back(whiten(advantages_NT, mask_NT)), packed.back(returns_NT)
