@@ -1,6 +1,6 @@
 # Everything starts here: `make` lists the targets. Needs Python 3.11 or 3.12 and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-integration lint format lock clean
+.PHONY: help setup demo test test-unit test-integration evidence lint format lock clean
 
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(or $(shell for p in python3.11 python3 python3.12; do "$$p" -c '$(SUITABLE)' 2>/dev/null && echo "$$p" && break; done),python3)
@@ -26,6 +26,10 @@ test-unit: setup ## the fast tests (under two minutes)
 test-integration: setup ## the tests that run real verl, Ray and a browser
 	@$(BIN)/python scripts/debian.py browser
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+
+evidence: setup ## what takes too long for CI, into benchmarks/results/; resumable: what is on record is not run again
+	$(BIN)/python benchmarks/quickstart_seeds.py
+	$(BIN)/python benchmarks/advantages.py
 
 lint: setup ## style, format, types and import direction
 	$(BIN)/ruff check .

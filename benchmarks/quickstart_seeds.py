@@ -23,7 +23,7 @@ from typing import Any
 from harness.config.compose import compose_config, resolve
 from harness.config.fingerprint import fingerprint
 from harness.records.atomic import write_text
-from harness.records.generations import validation_steps, read_generations
+from harness.records.generations import read_generations, validation_steps
 from harness.records.metrics import read_metrics
 from harness.records.run_folder import RunFolder
 from harness.report.statistics import compare

@@ -1,4 +1,4 @@
-"""MaxRL: A_i = (R_i − mean R) / mean R over the group, for scores that are not negative.
+"""MaxRL (arXiv:2602.02710): A_i = (R_i − mean R) / mean R over the group, for scores that are not negative.
 
 With scores of 0 and 1 the gradient approaches that of log p(right), so that prompts which are rarely solved weigh more.
 """

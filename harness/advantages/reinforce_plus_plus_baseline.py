@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from harness.advantages.grpo import relative_to_group
 from harness.advantages.groups import Groups
+from harness.advantages.grpo import relative_to_group
 from harness.advantages.tokens import on_tokens, scores, whiten
 
 

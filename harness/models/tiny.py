@@ -159,9 +159,7 @@ def _encode(tokenizer: PreTrainedTokenizerFast, rows: list[dict[str, Any]], answ
     return pad(ids, True, tokenizer.pad_token_id), pad(labels, True, IGNORED)
 
 
-def _learn(
-    model: LlamaForCausalLM, right: Batch, mastery: float, max_steps: int, batch_size: int, lr: float
-) -> None:
+def _learn(model: LlamaForCausalLM, right: Batch, mastery: float, max_steps: int, batch_size: int, lr: float) -> None:
     """Supervised learning until the model has mastered the answers."""
     import torch
 

@@ -16,8 +16,8 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Both engines on the same model and mini-batch."""
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
     from tokenizers import Tokenizer, models
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("model")
     config = LlamaConfig(
@@ -33,7 +33,11 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict:
     vocabulary = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]"))
     PreTrainedTokenizerFast(tokenizer_object=vocabulary, pad_token="[PAD]", eos_token="[UNK]").save_pretrained(folder)
     result = subprocess.run(
-        [sys.executable, HERE / "cpu_engines.py", folder], env=environment(), capture_output=True, text=True, check=False
+        [sys.executable, HERE / "cpu_engines.py", folder],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr[-4000:]
     return json.loads(result.stdout.strip().splitlines()[-1])

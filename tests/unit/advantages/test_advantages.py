@@ -145,7 +145,9 @@ def test_max_rl_refuses_negative_scores() -> None:
         run(max_rl, batch)
 
 
-@pytest.mark.parametrize(("function", "parameters"), [(gae, {"gamma": 0.9, "lam": 0.8}), (reinforce_plus_plus, {"gamma": 0.9})])
+@pytest.mark.parametrize(
+    ("function", "parameters"), [(gae, {"gamma": 0.9, "lam": 0.8}), (reinforce_plus_plus, {"gamma": 0.9})]
+)
 def test_tokens_of_a_tool_are_stepped_over(function, parameters) -> None:
     batch = make("wide")
     rng = np.random.default_rng(0)
@@ -159,7 +161,9 @@ def test_tokens_of_a_tool_are_stepped_over(function, parameters) -> None:
         return np.stack([np.pad(row, (0, width - len(row))) for row in rows])
 
     without = {**batch, **{name: squeezed(batch[name] * with_gaps["mask"]) for name in ("rewards", "values", "mask")}}
-    for gapped, packed in zip(run(function, with_gaps, **parameters), run(function, without, **parameters), strict=True):
+    for gapped, packed in zip(
+        run(function, with_gaps, **parameters), run(function, without, **parameters), strict=True
+    ):
         np.testing.assert_allclose(squeezed(gapped), packed, atol=1e-5)
 
 

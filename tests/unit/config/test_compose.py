@@ -80,7 +80,7 @@ def test_several_reward_functions_each_with_a_weight() -> None:
     [
         ("trainer.total_epoch=3", "trainer.total_epoch: there is no such key under trainer.", "total_epochs"),
         ("actor_rollout_ref.actor.optim.lrr=1", "no such key under actor_rollout_ref.actor.optim", "Did you mean lr?"),
-        ("algorithm=grop", "algorithm=grop: algorithm has no option 'grop'.", "Did you mean grpo?"),
+        ("algorithm=grop", "algorithm=grop: algorithm has no option 'grop'.", "Did you mean grpo"),
         ("rolout=vllm", "rolout: there is no such", "rollout"),
         ("nonsense", "nonsense: not an override.", "Write key=value"),
         ("data.train_batch_size=[1", "data.train_batch_size=[1: not an override.", "quote"),

@@ -37,7 +37,10 @@ def test_values_and_gradients(inputs, dtype, with_entropy) -> None:
     loss, wanted_loss = (log_probs * weights).sum(), (wanted_log_probs * weights).sum()
     if with_entropy:
         torch.testing.assert_close(entropy.double(), wanted_entropy, atol=2e-6, rtol=2e-6)
-        loss, wanted_loss = loss + (entropy * weights.flip(0)).sum(), wanted_loss + (wanted_entropy * weights.flip(0)).sum()
+        loss, wanted_loss = (
+            loss + (entropy * weights.flip(0)).sum(),
+            wanted_loss + (wanted_entropy * weights.flip(0)).sum(),
+        )
     else:
         assert entropy is None
     loss.backward()
