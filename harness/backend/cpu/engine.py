@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from tensordict import TensorDict
 from verl.utils import tensordict_utils as tu
 from verl.utils.model import extract_multi_modal_inputs
 from verl.workers.engine.base import EngineRegistry
@@ -19,6 +18,10 @@ from verl.workers.engine.fsdp.transformer_impl import FSDPEngineWithLMHead, FSDP
 
 from harness.backend.cpu.shared_prefix import SharedPrefixLayout, share_prefixes
 from harness.backend.cpu.token_scores import token_scores
+
+if TYPE_CHECKING:
+    from tensordict import TensorDict
+    from transformers import PreTrainedModel
 
 LAYOUT = "shared_prefix_layout"  # in verl's output_args
 _OTHER_OUTPUTS = ("use_remove_padding", "use_fused_kernels", "calculate_sum_pi_squared", "distillation_use_topk")
@@ -57,7 +60,7 @@ class _SharedPrefixEngine(FSDPEngineWithLMHead):
         return positions.dim() == 2 and _plain_attention(self.module) and _counted(positions.values(), ids.offsets())
 
 
-def _plain_attention(module: torch.nn.Module) -> bool:
+def _plain_attention(module: PreTrainedModel) -> bool:
     """Whether every layer is full attention that takes a mask of our own."""
     config = module.config.get_text_config()
     kinds = getattr(config, "layer_types", None) or ["full_attention"]

@@ -1,7 +1,7 @@
 """A micro-batch laid out so that a prompt shared by several responses is computed once.
 
-Rows of the layout hold a prompt followed by its responses, side by side; each token sees the prompt and its own response
-only, so that the arithmetic is that of separate sequences. Short groups share a row.
+Rows of the layout hold a prompt followed by its responses, side by side; each token sees the prompt and its own
+response only, so that the arithmetic is that of separate sequences. Short groups share a row.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _lay_out(rows: list[list[_Group]]) -> SharedPrefixLayout:
 
 
 def _mask(group: torch.Tensor, branch: torch.Tensor) -> torch.Tensor:
-    """Causal within a group; a response sees the prompt and itself. Empty places see each other, so that none is blind."""
+    """Causal within a group; a response sees the prompt and itself. Empty places see each other: none is blind."""
     width = group.shape[1]
     same_group = group[:, :, None] == group[:, None, :]
     visible = (branch[:, None, :] == 0) | (branch[:, :, None] == branch[:, None, :])

@@ -79,7 +79,7 @@ def test_each_response_token_is_predicted_as_in_a_sequence_of_its_own(model, cas
 @pytest.mark.parametrize("case", CASES)
 def test_targets_are_the_response_tokens(case) -> None:
     prompts, responses = CASES[case]
-    tokens, offsets, layout = laid_out(prompts, responses)
+    tokens, _, layout = laid_out(prompts, responses)
     is_response = torch.cat(
         [torch.cat([torch.zeros(len(p)), torch.ones(len(r))]) for p, r in zip(prompts, responses, strict=True)]
     )
