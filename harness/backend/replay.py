@@ -1,12 +1,15 @@
-"""The replay buffers: verl's own, without its two-second naps, and in the order of the prompts."""
+"""The replay buffers: verl's own, without its naps, in the order of the prompts, and with an end to refilling."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
-from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer, ReplayBufferAsync
+from verl.trainer.ppo.v1.replay_buffer import DAPO_FILTERED_REWARD_COUNTS_KEY, ReplayBuffer, ReplayBufferAsync
 
 from harness.backend.batch_rollout import BatchRolloutManager
+from harness.errors import TrainingError
 
 POLL_SECONDS = 0.02  # verl's default is 2.0: a finished batch waits a second on average
 
@@ -26,7 +29,62 @@ class _PromptOrder:
         return ordered[:batch_size], dict(self.partitions[partition_id]), steps
 
 
-class SyncReplayBuffer(_PromptOrder, ReplayBuffer):
+class _BoundedRefill:
+    """Ends a training whose data gives no signal; verl generates for ever then and ignores ``max_num_gen_batches``."""
+
+    max_gen_batches = 0  # batches generated for one step, the first one included; 0 for no limit
+    prompts_generated = 0
+    without_signal: Counter
+
+    def bound_refills(self, max_gen_batches: int) -> None:
+        """Let ``refill_fn`` count."""
+        self.max_gen_batches, self.without_signal = max_gen_batches, Counter()
+        refill: Callable[[int], int] = self.refill_fn
+
+        def counted(prompts: int) -> int:
+            self.prompts_generated += prompts
+            return refill(prompts)
+
+        self.refill_fn = counted
+
+    def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[Any, dict]:
+        """See verl."""
+        if partition_id != "val":
+            self.prompts_generated, self.without_signal = batch_size, Counter()
+        return super().sample(global_steps, partition_id, batch_size)
+
+    def _evict_terminal_groups(self, global_steps: int, partition_id: str, reasons: tuple) -> tuple:
+        evicted = super()._evict_terminal_groups(global_steps, partition_id, reasons)
+        self.without_signal.update(evicted[3].get(DAPO_FILTERED_REWARD_COUNTS_KEY, {}))
+        limit = self.max_gen_batches * self.train_batch_size
+        if (
+            limit
+            and evicted[2]
+            and self.prompts_generated >= limit
+            and self._kept(partition_id) < self.train_batch_size
+        ):
+            raise self._no_signal(global_steps, limit)
+        return evicted
+
+    def _kept(self, partition_id: str) -> int:
+        """Groups with a signal, and those that are still being generated."""
+        waiting = self.pending_keys[partition_id] | self.running_keys[partition_id]
+        return len(self.finished_keys[partition_id] | waiting)
+
+    def _no_signal(self, step: int, limit: int) -> TrainingError:
+        metric = self.filter_groups_metric
+        same = ", ".join(f"{groups} with {metric} {value:g}" for value, groups in sorted(self.without_signal.items()))
+        return TrainingError(
+            f"algorithm.filter_groups: {limit} prompts were generated for step {step} and fewer than "
+            f"data.train_batch_size={self.train_batch_size} of them have responses that differ in {metric} "
+            f"(all the same: {same}).",
+            "Choose data that the model solves sometimes, raise actor_rollout_ref.rollout.n or "
+            "algorithm.filter_groups.max_num_gen_batches, or set algorithm.filter_groups.enable=false.",
+            stage="generating",
+        )
+
+
+class SyncReplayBuffer(_PromptOrder, _BoundedRefill, ReplayBuffer):
     """For ``trainer_mode=sync``; waits for a batch rollout instead of polling where there is one."""
 
     rollout: BatchRolloutManager | None = None
@@ -37,17 +95,24 @@ class SyncReplayBuffer(_PromptOrder, ReplayBuffer):
         return super()._wait_for_next_poll(partition_id, last_debug_time)
 
 
-class AsyncReplayBuffer(_PromptOrder, ReplayBufferAsync):
+class AsyncReplayBuffer(_PromptOrder, _BoundedRefill, ReplayBufferAsync):
     """For the asynchronous trainer modes."""
 
 
-def build_replay_buffer(original: Any) -> Any:
+def build_replay_buffer(original: Any, train_batch_size: int, max_gen_batches: int) -> Any:
     """Turn the buffer that verl's trainer built into ours, keeping its configuration.
 
     A user's own sampler (``trainer.v1.sampler.custom_sampler``) is left as it is.
+
+    Args:
+        original: verl's buffer.
+        train_batch_size: Prompts a step.
+        max_gen_batches: Most batches generated for one step (``algorithm.filter_groups.max_num_gen_batches``).
     """
     ours = {ReplayBuffer: SyncReplayBuffer, ReplayBufferAsync: AsyncReplayBuffer}.get(type(original))
     if ours is not None:
         original.__class__ = ours
         original.poll_interval = POLL_SECONDS
+        original.train_batch_size = train_batch_size
+        original.bound_refills(max_gen_batches)
     return original

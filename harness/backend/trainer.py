@@ -21,6 +21,7 @@ from verl.trainer.ppo.v1 import PPOTrainerColocateAsync, PPOTrainerSeparateAsync
 from verl.workers.utils.padding import response_to_nested
 
 from harness.backend.advantages import call_advantage_fn
+from harness.backend.overlong import left_out_of_the_loss, stop_tokens
 from harness.backend.recorder import Recorder
 from harness.backend.replay import build_replay_buffer
 from harness.backend.workers import COMPONENTS_KEY, with_components
@@ -51,11 +52,14 @@ class HarnessTrainer:
     # --- construction -------------------------------------------------------------------------------------------
 
     def _build_replay_buffer(self) -> Any:
-        return build_replay_buffer(super()._build_replay_buffer())
+        groups = self.config.algorithm.get("filter_groups") or {}
+        limit = groups.get("max_num_gen_batches", 0) if groups.get("enable") else 0
+        return build_replay_buffer(super()._build_replay_buffer(), self.config.data.train_batch_size, limit)
 
     def _init_tokenizer(self) -> None:
         self.recorder.stage("loading the tokenizer")
         super()._init_tokenizer()
+        self.stop_tokens = stop_tokens(self.config.actor_rollout_ref.model.path, self.tokenizer)
 
     def _init_dataloader(self) -> None:
         self.recorder.stage("reading the data")
@@ -112,7 +116,11 @@ class HarnessTrainer:
 
     def _update_actor(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
         self.recorder.stage("updating the actor", self.global_steps)
-        return super()._update_actor(batch, metrics)
+        if not self.config.overlong_filtering:
+            return super()._update_actor(batch, metrics)
+        limit = self.config.actor_rollout_ref.rollout.response_length
+        with left_out_of_the_loss(batch, limit, self.stop_tokens, metrics):
+            return super()._update_actor(batch, metrics)
 
     def _save_checkpoint(self) -> None:
         self.recorder.stage("saving a checkpoint", self.global_steps)
