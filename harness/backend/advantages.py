@@ -19,7 +19,8 @@ def call_advantage_fn(function: Callable[..., Any], batch: dict[str, Any]) -> tu
         function: Takes any of ``token_level_rewards``, ``token_level_scores``, ``response_mask`` (also under its
             classic name ``eos_mask``), ``old_log_probs``, ``ref_log_prob``, ``rollout_log_probs``, ``values``: (rows,
             response length), float or int; ``index``: (rows,), an integer for each group; ``uid`` and every
-            non-tensor field: (rows,) objects; ``config``: the ``algorithm`` section.
+            non-tensor field: (rows,) objects; ``reward_components``: the scores of each function of ``reward_fn``,
+            name → (rows,), and ``reward_weights``, name → number; ``config``: the ``algorithm`` section.
         batch: Those fields.
 
     Returns:
@@ -45,6 +46,22 @@ def group_index(uid: np.ndarray) -> np.ndarray:
     """Group ids as integers, (rows,), in the order the groups first appear."""
     first_seen: dict[Any, int] = {}
     return np.array([first_seen.setdefault(group, len(first_seen)) for group in uid], dtype=np.int64)
+
+
+def reward_components(batch: dict[str, Any], names: list[str]) -> dict[str, torch.Tensor]:
+    """The score of each reward function, (rows,) float32, from what the reward manager noted beside the reward.
+
+    Args:
+        batch: The fields; ``extra_fields`` holds ``reward_extra_info`` for each row.
+        names: The functions of ``reward_fn``. A single one's score is the reward itself.
+    """
+    if len(names) == 1:
+        return {names[0]: batch["rm_scores"].sum(dim=1)}
+    notes = [(extra or {}).get("reward_extra_info", {}) for extra in batch.get("extra_fields", ())]
+    keys = {name: f"reward_fn/{name}" for name in names}
+    if not all(key in note for note in notes for key in keys.values()):
+        return {}  # a reward manager of verl's or of the user's, which does not say
+    return {name: torch.tensor([float(note[key]) for note in notes]) for name, key in keys.items()}
 
 
 def _arguments(function: Callable[..., Any], available: dict[str, Any]) -> dict[str, Any]:

@@ -59,16 +59,25 @@ class BatchRolloutManager:
         hf_model_type: The model's ``model_type``, which selects verl's chat-template rules.
         servers: Handles of the generation servers.
         reward_workers: Handles of verl's reward workers.
+        with_greedy: Whether a greedy response to each training prompt is scored too, as ReMax's baseline; its score is
+            the column ``greedy_scores`` of the prompt's rows.
     """
 
     def __init__(
-        self, config: DictConfig, tokenizer: Any, hf_model_type: str | None, servers: list, reward_workers: list
+        self,
+        config: DictConfig,
+        tokenizer: Any,
+        hf_model_type: str | None,
+        servers: list,
+        reward_workers: list,
+        with_greedy: bool = False,
     ) -> None:
         self.config = config
         self.rollout = config.actor_rollout_ref.rollout
         self.tokenizer = tokenizer
         self.servers = servers
         self.reward_workers = reward_workers
+        self.with_greedy = with_greedy
         self.builder = create_continuous_token_builder(
             tokenizer,
             hf_model_type=hf_model_type,
@@ -110,24 +119,43 @@ class BatchRolloutManager:
         return True
 
     def _produce(self, rows: list[dict[str, Any]], validate: bool, step: int, first: int) -> Rollouts:
-        sampling = self._sampling(validate)
         n = self.rollout.val_kwargs.n if validate else self.rollout.n
-        repeated = [(row, session) for row in rows for session in range(n)]
-        prompt_ids = {id(row): self._prompt_ids(row) for row in rows}
-        seeds = self._seeds(validate, step, first, len(rows), n)
-        requests: list[dict[str, Any]] = [
-            {"prompt_ids": prompt_ids[id(row)], "sampling_params": {**sampling, "seed": int(seed)}}
-            for (row, _), seed in zip(repeated, seeds, strict=True)
-        ]
-        outputs = self._generate(requests, n)
+        greedy = int(self.with_greedy and not validate)
+        repeated = [(row, session) for row in rows for session in range(n + greedy)]
+        requests = self._requests(repeated, n, validate, self._seeds(validate, step, first, len(rows), n))
+        outputs = self._generate(requests, n + greedy)
         texts = self.tokenizer.batch_decode([output.token_ids for output in outputs], skip_special_tokens=True)
-        agent_outputs = [
+        responses = [
             agent_output(request["prompt_ids"], output) for request, output in zip(requests, outputs, strict=True)
         ]
-        for output, score in zip(agent_outputs, self._score(repeated, agent_outputs, texts), strict=True):
-            output.reward_score = score["reward_score"]
-            output.extra_fields["reward_extra_info"] = score["reward_extra_info"]
-        return pack_rollouts("val" if validate else "train", rows, repeated, agent_outputs)
+        for (row, session), response, score in zip(
+            repeated, responses, self._score(repeated, responses, texts), strict=True
+        ):
+            response.reward_score = score["reward_score"]
+            response.extra_fields["reward_extra_info"] = score["reward_extra_info"]
+            if session == n:
+                row["greedy_scores"] = score["reward_score"]
+        kept = [place for place, (_, session) in enumerate(repeated) if session < n]
+        return pack_rollouts(
+            "val" if validate else "train", rows, [repeated[i] for i in kept], [responses[i] for i in kept]
+        )
+
+    def _requests(
+        self, repeated: list[tuple[dict, int]], n: int, validate: bool, seeds: np.ndarray
+    ) -> list[dict[str, Any]]:
+        """One for each response; session n of a prompt is the greedy one."""
+        sampling = self._sampling(validate)
+        waiting = iter(seeds)
+        prompt_ids = {id(row): self._prompt_ids(row) for row, session in repeated if session == 0}
+        return [
+            {
+                "prompt_ids": prompt_ids[id(row)],
+                "sampling_params": {**sampling, "seed": int(next(waiting))}
+                if session < n
+                else {**sampling, "temperature": 0.0, "top_p": 1.0, "top_k": -1},
+            }
+            for row, session in repeated
+        ]
 
     def _sampling(self, validate: bool) -> dict[str, Any]:
         source = self.rollout.val_kwargs if validate else self.rollout

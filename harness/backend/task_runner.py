@@ -7,10 +7,13 @@ from a registry that refuses another ``sync``. verl is imported inside, so that 
 from __future__ import annotations
 
 import json
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from harness.errors import ConfigurationError
 
 
 class TaskRunner:
@@ -59,6 +62,7 @@ class TaskRunner:
         from harness.backend.batch_rollout import BatchRolloutManager, batch_rollout_applies
 
         trainer = self.trainer
+        with_greedy = trainer.advantage_fn is not None and "greedy_scores" in signature(trainer.advantage_fn).parameters
         if batch_rollout_applies(self.config, trainer.processor):
             return BatchRolloutManager(
                 self.config,
@@ -66,6 +70,13 @@ class TaskRunner:
                 _model_type(self.config),
                 trainer.llm_server_manager.server_handles,
                 trainer.get_reward_handles(),
+                with_greedy,
+            )
+        if with_greedy:
+            raise ConfigurationError(
+                "advantage_fn needs greedy_scores, a greedy response to each prompt, which only rollout=builtin with "
+                "trainer.v1.trainer_mode=sync generates so far.",
+                "Choose those, or another algorithm.",
             )
         return self._verl_manager_class().create(
             config=self.config,

@@ -20,7 +20,7 @@ from verl.trainer.ppo.ray_trainer import apply_kl_penalty
 from verl.trainer.ppo.v1 import PPOTrainerColocateAsync, PPOTrainerSeparateAsync, PPOTrainerSync
 from verl.workers.utils.padding import response_to_nested
 
-from harness.backend.advantages import call_advantage_fn
+from harness.backend.advantages import call_advantage_fn, reward_components
 from harness.backend.overlong import left_out_of_the_loss, stop_tokens
 from harness.backend.recorder import Recorder
 from harness.backend.replay import build_replay_buffer
@@ -178,6 +178,8 @@ class HarnessTrainer:
         stored = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id)
         fields, mask = _padded_fields(stored), stored["response_mask"]
         self._add_rewards(fields, metrics)
+        weights = {name: float(node.get("weight", 1.0)) for name, node in self.config.reward_fn.items()}
+        fields |= {"reward_components": reward_components(fields, list(weights)), "reward_weights": weights}
         advantages, returns = call_advantage_fn(self.advantage_fn, {**fields, "config": self.config.algorithm})
         output = {"advantages": advantages, "returns": returns}
         if self.config.algorithm.use_kl_in_reward:

@@ -57,8 +57,7 @@ def test_data_without_a_signal_ends_the_run(harness: Run, tmp_path: Path) -> Non
         *SHORT,
         *DAPO,
         "algorithm.filter_groups.max_num_gen_batches=2",
-        "~reward_fn",
-        "+reward_fn.always._target_=always_right.always",
+        "reward_fn.reasoning_gym._target_=always_right.always",
         "trusted_modules=[always_right]",
         folder=tmp_path,
     )

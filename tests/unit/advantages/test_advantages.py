@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from harness.advantages.gae import gae
+from harness.advantages.gdpo import gdpo
 from harness.advantages.gpg import gpg
 from harness.advantages.grpo import grpo
 from harness.advantages.grpo_passk import grpo_passk
@@ -17,8 +18,9 @@ from harness.advantages.max_rl import max_rl
 from harness.advantages.opo import opo
 from harness.advantages.reinforce_plus_plus import reinforce_plus_plus
 from harness.advantages.reinforce_plus_plus_baseline import reinforce_plus_plus_baseline
+from harness.advantages.remax import remax
 from harness.advantages.rloo import rloo
-from harness.backend.advantages import call_advantage_fn, group_index
+from harness.backend.advantages import call_advantage_fn, group_index, reward_components
 from harness.errors import ConfigurationError
 
 spec = importlib.util.spec_from_file_location("advantage_reference", Path(__file__).with_name("reference.py"))
@@ -171,6 +173,48 @@ def test_a_batch_of_one_token_has_no_advantage_to_whiten() -> None:
     batch = {"rewards": np.ones((1, 1)), "mask": np.ones((1, 1)), "values": np.zeros((1, 1)), "groups": ["a"]}
     for function in (gae, reinforce_plus_plus, reinforce_plus_plus_baseline):
         assert run(function, batch)[0].item() == 0
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_remax(case: str) -> None:
+    batch = make(case)
+    baselines = np.random.default_rng(2).integers(0, 3, len(batch["groups"])) / 2
+    fields = {
+        "token_level_rewards": torch.tensor(batch["rewards"], dtype=torch.float32),
+        "response_mask": torch.tensor(batch["mask"], dtype=torch.int64),
+        "uid": np.array(batch["groups"], dtype=object),
+        "greedy_scores": baselines.astype(object),
+    }
+    wanted = reference.remax(batch["rewards"], batch["mask"], baselines)
+    for ours, theirs in zip(call_advantage_fn(remax, fields), wanted, strict=True):
+        np.testing.assert_allclose(ours.double().numpy(), theirs, atol=2e-5, rtol=2e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gdpo(case: str) -> None:
+    batch = make(case)
+    rng = np.random.default_rng(1)
+    components = {name: rng.integers(0, 3, len(batch["groups"])) / 2 for name in ("right", "format")}
+    weights = {"right": 1.0, "format": 0.3}
+    fields = {
+        "token_level_rewards": torch.tensor(batch["rewards"], dtype=torch.float32),
+        "response_mask": torch.tensor(batch["mask"], dtype=torch.int64),
+        "uid": np.array(batch["groups"], dtype=object),
+        "reward_components": {name: torch.tensor(values, dtype=torch.float32) for name, values in components.items()},
+        "reward_weights": weights,
+    }
+    wanted = reference.gdpo(components, weights, batch["mask"], batch["groups"])
+    for ours, theirs in zip(call_advantage_fn(gdpo, fields), wanted, strict=True):
+        np.testing.assert_allclose(ours.double().numpy(), theirs, atol=2e-5, rtol=2e-5)
+
+
+def test_components_come_from_what_the_reward_manager_noted() -> None:
+    notes = [{"reward_extra_info": {"reward_fn/a": 1.0, "reward_fn/b": value}} for value in (0.5, 0.0)]
+    batch = {"rm_scores": torch.tensor([[0.0, 2.0], [3.0, 0.0]]), "extra_fields": np.array(notes, dtype=object)}
+    found = reward_components(batch, ["a", "b"])
+    assert {name: values.tolist() for name, values in found.items()} == {"a": [1.0, 1.0], "b": [0.5, 0.0]}
+    assert reward_components(batch, ["only"])["only"].tolist() == [2.0, 3.0]
+    assert reward_components(batch, ["a", "c"]) == {}
 
 
 def test_groups_are_numbered_in_the_order_they_appear() -> None:

@@ -54,6 +54,9 @@ SETS: dict[str, dict[str, Any]] = {
     "clip_cov": {"actor_rollout_ref.actor.policy_loss.clip_cov_ratio": 2e-4},
     "kl_cov": {"actor_rollout_ref.actor.policy_loss.kl_cov_ratio": 0.002},
     "max_rl": {"advantage_fn._target_": "harness.advantages.max_rl.max_rl"},
+    "gmpo": {"policy_loss._target_": "harness.policy_losses.gmpo.gmpo", "policy_loss.clip_high": 0.4},
+    "remax": {"advantage_fn._target_": "harness.advantages.remax.remax"},
+    "gdpo": {"advantage_fn._target_": "harness.advantages.gdpo.gdpo"},
     "grpo_passk": {"advantage_fn._target_": "harness.advantages.grpo_passk.grpo_passk"},
 }
 SETS["drgrpo"] = SETS["dr_grpo"]
