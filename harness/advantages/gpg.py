@@ -23,7 +23,7 @@ def gpg(
     Returns:
         Advantages and returns, (N, T) each and equal.
     """
-    score_N, groups = scores(token_level_rewards, response_mask), Groups(index)
+    score_N, groups = scores(token_level_rewards), Groups(index)
     alpha = len(score_N) / score_N.count_nonzero().clamp(min=1)
     mean_N = groups.spread(groups.mean(score_N)).masked_fill(groups.alone, 0.0)
     return on_tokens(alpha * (score_N - mean_N) / f_norm, response_mask)

@@ -31,7 +31,7 @@ def grpo(
     Returns:
         Advantages and returns, (N, T) each and equal.
     """
-    score_N, groups = scores(token_level_rewards, response_mask), Groups(index)
+    score_N, groups = scores(token_level_rewards), Groups(index)
     return on_tokens(relative_to_group(score_N, groups, normalise_by_std, epsilon), response_mask)
 
 

@@ -32,7 +32,7 @@ def grpo_passk(
     Raises:
         ConfigurationError: A group has one response (rows without response tokens, which pad a batch, aside).
     """
-    score_N, groups = scores(token_level_rewards, response_mask), Groups(index)
+    score_N, groups = scores(token_level_rewards), Groups(index)
     if (groups.alone & response_mask.any(dim=1)).any():
         raise ConfigurationError(
             "advantage_fn: grpo_passk needs at least two responses a prompt.",

@@ -30,7 +30,7 @@ def max_rl(
     Raises:
         ConfigurationError: A score is negative.
     """
-    score_N, groups = scores(token_level_rewards, response_mask), Groups(index)
+    score_N, groups = scores(token_level_rewards), Groups(index)
     if score_N.numel() and score_N.min() < 0:
         raise ConfigurationError(
             f"advantage_fn: max_rl needs scores of at least 0; this batch has {score_N.min():.4g}.",

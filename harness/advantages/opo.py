@@ -22,7 +22,7 @@ def opo(
     Returns:
         Advantages and returns, (N, T) each and equal.
     """
-    score_N, groups = scores(token_level_rewards, response_mask), Groups(index)
+    score_N, groups = scores(token_level_rewards), Groups(index)
     length_N = response_mask.sum(dim=1).to(score_N.dtype)
     baseline_G = groups.sum(length_N * score_N) / groups.sum(length_N).clamp(min=1)
     return on_tokens(score_N - groups.spread(baseline_G).masked_fill(groups.alone, 0.0), response_mask)

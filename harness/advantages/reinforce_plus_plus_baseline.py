@@ -23,7 +23,7 @@ def reinforce_plus_plus_baseline(
     Returns:
         Advantages and returns, (N, T) each and equal.
     """
-    score_N = scores(token_level_rewards, response_mask)
+    score_N = scores(token_level_rewards)
     centred_N = relative_to_group(score_N, Groups(index), normalise_by_std=False, epsilon=0.0)
     advantages_NT = whiten(on_tokens(centred_N, response_mask)[0], response_mask)
     return advantages_NT, advantages_NT

@@ -22,6 +22,6 @@ def rloo(
     Returns:
         Advantages and returns, (N, T) each and equal.
     """
-    score_N, groups = scores(token_level_rewards, response_mask), Groups(index)
+    score_N, groups = scores(token_level_rewards), Groups(index)
     others_N = groups.spread(groups.sum(score_N)) - score_N
     return on_tokens(score_N - others_N / (groups.spread(groups.sizes) - 1).clamp(min=1), response_mask)
