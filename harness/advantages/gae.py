@@ -29,9 +29,9 @@ def gae(
         Whitened advantages, and returns (advantage before whitening plus value), (N, T) each.
     """
     packed = Packed(response_mask)
-    mask_NT = packed.mask_NT
-    rewards_NT, values_NT = packed.pack(token_level_rewards) * mask_NT, packed.pack(values) * mask_NT
-    next_NT = torch.nn.functional.pad(values_NT[:, 1:], (0, 1))
-    advantages_NT = discounted_sum(rewards_NT + gamma * next_NT - values_NT, gamma * lam)
-    returns_NT = (advantages_NT + values_NT) * mask_NT
-    return packed.back(whiten(advantages_NT, mask_NT)), packed.back(returns_NT)
+    rewards_NT, values_NT = packed.pack(token_level_rewards), packed.pack(values)
+    differences_NT = rewards_NT.sub_(values_NT)
+    differences_NT[:, :-1].add_(values_NT[:, 1:], alpha=gamma)
+    advantages_NT = discounted_sum(differences_NT, gamma * lam)
+    advantages, returns = whiten(advantages_NT, packed.mask_NT), advantages_NT + values_NT
+    return packed.back(advantages), packed.back(returns)

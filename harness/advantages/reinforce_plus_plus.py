@@ -21,5 +21,5 @@ def reinforce_plus_plus(
         Whitened advantages, and returns, (N, T) each.
     """
     packed = Packed(response_mask)
-    returns_NT = discounted_sum(packed.pack(token_level_rewards) * packed.mask_NT, gamma) * packed.mask_NT
+    returns_NT = discounted_sum(packed.pack(token_level_rewards), gamma)
     return packed.back(whiten(returns_NT, packed.mask_NT)), packed.back(returns_NT)

@@ -22,6 +22,6 @@ def remax(
         Advantages, and returns (rewards to go), (N, T) each.
     """
     packed = Packed(response_mask)
-    returns_NT = discounted_sum(packed.pack(token_level_rewards) * packed.mask_NT, 1.0) * packed.mask_NT
+    returns_NT = discounted_sum(packed.pack(token_level_rewards), 1.0)
     baseline_N = torch.tensor([float(score) for score in greedy_scores], dtype=returns_NT.dtype)
     return packed.back((returns_NT - baseline_N[:, None]) * packed.mask_NT), packed.back(returns_NT)

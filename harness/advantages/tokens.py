@@ -46,16 +46,16 @@ def discounted_sum(values_NT: torch.Tensor, factor: float) -> torch.Tensor:
 
 
 def whiten(values_NT: torch.Tensor, mask_NT: torch.Tensor) -> torch.Tensor:
-    """Mean 0 and variance 1 over the batch's response tokens; zero elsewhere.
+    """Mean 0 and variance 1 over the batch's response tokens; zero elsewhere, where the values must be zero too.
 
     Source: verl.utils.torch_functional.masked_whiten, except that fewer than two tokens are left at 0.
     """
     count = int(mask_NT.sum())
     if count < 2:
         return torch.zeros_like(values_NT)
-    centred_NT = (values_NT - (values_NT * mask_NT).sum() / count) * mask_NT
-    variance = centred_NT.square().sum() / (count - 1)
-    return centred_NT * torch.rsqrt(variance + _WHITENING_EPSILON)
+    centred_NT = torch.where(mask_NT > 0, values_NT - values_NT.sum() / count, 0.0)
+    variance = centred_NT.square().sum() / (count - 1)  # sums pairwise; vector_norm loses digits
+    return centred_NT.mul_(torch.rsqrt(variance + _WHITENING_EPSILON))
 
 
 class Packed:
@@ -69,11 +69,12 @@ class Packed:
         inside = mask_NT > 0
         self.has_gaps = bool((inside[:, 1:] & ~inside[:, :-1]).any())
         self.order_NT = torch.argsort(~inside, dim=1, stable=True) if self.has_gaps else None
-        self.mask_NT = self.pack(mask_NT)
+        self.mask_NT = mask_NT if self.order_NT is None else mask_NT.gather(1, self.order_NT)
 
     def pack(self, values_NT: torch.Tensor) -> torch.Tensor:
-        """Tokens to the left."""
-        return values_NT if self.order_NT is None else values_NT.gather(1, self.order_NT)
+        """Tokens to the left, zero outside the mask."""
+        inside = self.mask_NT > 0
+        return torch.where(inside, values_NT if self.order_NT is None else values_NT.gather(1, self.order_NT), 0.0)
 
     def back(self, values_NT: torch.Tensor) -> torch.Tensor:
         """Tokens where they came from."""
