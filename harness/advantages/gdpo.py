@@ -13,6 +13,7 @@ import torch
 from harness.advantages.groups import Groups
 from harness.advantages.grpo import relative_to_group
 from harness.advantages.tokens import on_tokens, whiten
+from harness.errors import ConfigurationError
 
 
 def gdpo(
@@ -33,7 +34,15 @@ def gdpo(
 
     Returns:
         Advantages and returns, (N, T) each and equal.
+
+    Raises:
+        ConfigurationError: The reward manager does not say what each function scored.
     """
+    if not reward_components:
+        raise ConfigurationError(
+            "advantage_fn: gdpo needs the score of each function of reward_fn, which this reward manager does not note.",
+            "Use reward_manager=per_sample, or note reward_fn/NAME for each function beside the reward.",
+        )
     groups = Groups(index)
     total_N = torch.zeros(len(response_mask))
     for name, scores_N in reward_components.items():

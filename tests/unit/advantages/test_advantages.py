@@ -208,6 +208,11 @@ def test_gdpo(case: str) -> None:
         np.testing.assert_allclose(ours.double().numpy(), theirs, atol=2e-5, rtol=2e-5)
 
 
+def test_gdpo_refuses_a_reward_without_components() -> None:
+    with pytest.raises(ConfigurationError, match="reward_manager=per_sample"):
+        gdpo({}, {"a": 1.0, "b": 1.0}, torch.ones(2, 3), np.array([0, 0]))
+
+
 def test_components_come_from_what_the_reward_manager_noted() -> None:
     notes = [{"reward_extra_info": {"reward_fn/a": 1.0, "reward_fn/b": value}} for value in (0.5, 0.0)]
     batch = {"rm_scores": torch.tensor([[0.0, 2.0], [3.0, 0.0]]), "extra_fields": np.array(notes, dtype=object)}
