@@ -40,7 +40,7 @@ def gdpo(
     """
     if not reward_components:
         raise ConfigurationError(
-            "advantage_fn: gdpo needs the score of each function of reward_fn, which this reward manager does not note.",
+            "advantage_fn: gdpo needs the score of each function of reward_fn, and this reward manager notes none.",
             "Use reward_manager=per_sample, or note reward_fn/NAME for each function beside the reward.",
         )
     groups = Groups(index)
