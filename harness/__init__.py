@@ -14,12 +14,21 @@ _PUBLIC = {
     "BaseTrainingManager": "harness.managers.base",
     "compose_config": "harness.config.compose",
     "HarnessError": "harness.errors",
+    "register_reward_function": "harness.registry",
+    "register_reward_manager": "harness.registry",
+    "register_advantage_function": "harness.registry",
+    "register_policy_loss": "harness.registry",
+    "register_algorithm": "harness.registry",
+    "register_manager": "harness.registry",
 }
+_MODULES = ("registry",)
 
-__all__ = list(_PUBLIC)
+__all__ = [*_PUBLIC, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"harness.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)

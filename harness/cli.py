@@ -137,8 +137,10 @@ def _show(flags: dict[str, str | bool], overrides: list[str]) -> int:
 
 def _list(flags: dict[str, str | bool], groups: list[str]) -> int:
     from harness.config.catalogue import render_catalogue
+    from harness.config.plugins import plugins_in
 
-    print(render_catalogue(groups[0] if groups else None), end="")
+    named = [word for word in groups if "=" not in word]
+    print(render_catalogue(named[0] if named else None, plugins_in(groups)), end="")
     return 0
 
 

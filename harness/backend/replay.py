@@ -11,6 +11,7 @@ from verl.trainer.ppo.v1.replay_buffer import DAPO_FILTERED_REWARD_COUNTS_KEY, R
 from harness.backend.batch_rollout import BatchRolloutManager
 from harness.errors import TrainingError
 
+Finish = Callable[[Any, str, int], tuple[Any, dict[str, float]]]
 POLL_SECONDS = 0.02  # verl's default is 2.0: a finished batch waits a second on average
 
 
@@ -84,7 +85,21 @@ class _BoundedRefill:
         )
 
 
-class SyncReplayBuffer(_PromptOrder, _BoundedRefill, ReplayBuffer):
+class _Finishing:
+    """Hands every batch that is taken out to ``finish``, which scores it as a whole, counts, chooses and drops."""
+
+    finish: Finish
+    oversample = 1  # prompts awaited for each one trained on
+
+    def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[Any, dict]:
+        """See verl."""
+        wanted = batch_size if partition_id == "val" else batch_size * self.oversample
+        batch, metrics = super().sample(global_steps, partition_id, wanted)
+        finished, further = self.finish(batch, partition_id, batch_size)
+        return finished, metrics | further
+
+
+class SyncReplayBuffer(_Finishing, _PromptOrder, _BoundedRefill, ReplayBuffer):
     """For ``trainer_mode=sync``; waits for a batch rollout instead of polling where there is one."""
 
     rollout: BatchRolloutManager | None = None
@@ -95,11 +110,13 @@ class SyncReplayBuffer(_PromptOrder, _BoundedRefill, ReplayBuffer):
         return super()._wait_for_next_poll(partition_id, last_debug_time)
 
 
-class AsyncReplayBuffer(_PromptOrder, _BoundedRefill, ReplayBufferAsync):
+class AsyncReplayBuffer(_Finishing, _PromptOrder, _BoundedRefill, ReplayBufferAsync):
     """For the asynchronous trainer modes."""
 
 
-def build_replay_buffer(original: Any, train_batch_size: int, max_gen_batches: int) -> Any:
+def build_replay_buffer(
+    original: Any, train_batch_size: int, max_gen_batches: int, oversample: int, finish: Finish
+) -> Any:
     """Turn the buffer that verl's trainer built into ours, keeping its configuration.
 
     A user's own sampler (``trainer.v1.sampler.custom_sampler``) is left as it is.
@@ -108,11 +125,14 @@ def build_replay_buffer(original: Any, train_batch_size: int, max_gen_batches: i
         original: verl's buffer.
         train_batch_size: Prompts a step.
         max_gen_batches: Most batches generated for one step (``algorithm.filter_groups.max_num_gen_batches``).
+        oversample: Prompts generated for each one trained on.
+        finish: Called with every batch, its partition and the prompts wanted; returns what is used, and metrics.
     """
     ours = {ReplayBuffer: SyncReplayBuffer, ReplayBufferAsync: AsyncReplayBuffer}.get(type(original))
     if ours is not None:
         original.__class__ = ours
         original.poll_interval = POLL_SECONDS
         original.train_batch_size = train_batch_size
+        original.oversample, original.finish = oversample, finish
         original.bound_refills(max_gen_batches)
     return original

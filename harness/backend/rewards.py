@@ -6,7 +6,6 @@ verl's manager of the name the user gave, with the functions of ``reward_fn`` as
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from verl.experimental.reward_loop.reward_manager import get_reward_manager_cls
 from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 
-from harness.components.instantiate import instantiate
-from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
+from harness.backend.reward_setup import limits_of, scoring_setup, wants_whole_batches
 from harness.reward_managers.sample import RewardSample
+from harness.reward_managers.spread import with_note
+from harness.scoring.service import ScoringService
 
 if TYPE_CHECKING:
     from verl import DataProto
@@ -55,33 +55,34 @@ def scores_text(config: DictConfig) -> bool:
 
 
 class HarnessRewardManager(RewardManagerBase):
-    """verl's interface over the configured reward manager."""
+    """verl's interface over the configured reward manager, which scores in processes of its own."""
 
     def __init__(
         self, config: DictConfig, tokenizer: Any, compute_score: Callable[..., Any] | None, **router: Any
     ) -> None:
         super().__init__(config, tokenizer, compute_score)
-        trusted = config.get("trusted_modules") or ()
-        self.functions = build_reward_functions(config.reward_fn, compute_score, trusted)
         self.verl_manager = None
+        self.later = wants_whole_batches(config)
+        if self.later:
+            return
+        self.service = ScoringService(scoring_setup(config), limits_of(config))
         if not scores_text(config):
-            self.verl_manager = _verl_manager(config, tokenizer, self.functions, router)
-        elif config.reward_manager.get("_target_"):
-            self.manager = instantiate(config.reward_manager, "reward_manager", trusted, functions=self.functions)
-        else:
-            self.manager = PerSampleRewardManager(self.functions)
+            self.verl_manager = _verl_manager(config, tokenizer, self.service, router)
 
     async def run_single(self, data: DataProto | TextSamples) -> dict[str, Any]:
         """Score one response.
 
         Returns:
-            ``{"reward_score": float, "reward_extra_info": {...}}``.
+            ``{"reward_score": float, "reward_extra_info": {...}}``; a reward of 0 where the trainer scores the whole
+            batch later.
         """
+        if self.later:
+            return {"reward_score": 0.0, "reward_extra_info": {}}
         if self.verl_manager is not None:
             return await self.verl_manager.run_single(data)
         sample = data.samples[-1] if isinstance(data, TextSamples) else await self._read_sample(data)
-        result = await self.loop.run_in_executor(None, self.manager.score, sample)
-        return {"reward_score": result.score, "reward_extra_info": dict(result.extra)}
+        result = await self.loop.run_in_executor(self.service.executor, self.service.score, sample)
+        return {"reward_score": result.score, "reward_extra_info": with_note(result)}
 
     async def _read_sample(self, data: DataProto) -> RewardSample:
         item = data[-1]
@@ -92,8 +93,8 @@ class HarnessRewardManager(RewardManagerBase):
         return sample_from_row(item.non_tensor_batch, text, length)
 
 
-def sample_from_row(row: Mapping[str, Any], response_text: str, response_length: int) -> RewardSample:
-    """A `RewardSample` from a data set's row and the response to it."""
+def sample_from_row(row: Mapping[str, Any], response_text: str, response_length: int, **ids: Any) -> RewardSample:
+    """A `RewardSample` from a data set's row and the response to it, with its ``prompt_ids`` and ``response_ids``."""
     messages = tuple(row.get("raw_prompt", ()))
     return RewardSample(
         input_text="\n".join(str(message["content"]) for message in messages),
@@ -103,50 +104,13 @@ def sample_from_row(row: Mapping[str, Any], response_text: str, response_length:
         extra_info=row.get("extra_info") or {},
         response_length=response_length,
         messages=messages,
+        uid=str(row.get("uid", "")),
+        **ids,
     )
 
 
-def build_reward_functions(
-    nodes: Mapping[str, Any], compute_score: Callable[..., Any] | None, trusted: Sequence[str]
-) -> list[WeightedFunction]:
-    """Build the functions of ``reward_fn``; a node without a target stands for verl's own scorer."""
-    built = []
-    for name, node in nodes.items():
-        parameters = {key: value for key, value in node.items() if key != "weight"}
-        if parameters.get("_target_"):
-            function = instantiate(OmegaConf.create(parameters), f"reward_fn.{name}", trusted)
-        else:
-            function = _verl_scorer(compute_score)
-        built.append(WeightedFunction(name, _classic(function), float(node.get("weight", 1.0))))
-    return built
-
-
-def _verl_scorer(compute_score: Callable[..., Any] | None) -> Callable[..., Any]:
-    if compute_score is not None:
-        return compute_score
-    from verl.utils.reward_score import default_compute_score
-
-    return default_compute_score
-
-
-def _classic(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a function with verl's signature (``solution_str``) the harness's (``input_text, response_text``)."""
-    if "solution_str" not in inspect.signature(function).parameters and not _is_verl_partial(function):
-        return function
-
-    def from_text(input_text: str, response_text: str, **kwargs: Any) -> Any:
-        return function(solution_str=response_text, **kwargs)
-
-    return from_text
-
-
-def _is_verl_partial(function: Callable[..., Any]) -> bool:
-    """verl hands a user's scorer over as ``partial(_call_with_kwargs, scorer, kwargs)``."""
-    return isinstance(function, partial) and function.func.__module__.startswith("verl.")
-
-
 def _verl_manager(
-    config: DictConfig, tokenizer: Any, functions: list[WeightedFunction], router: dict[str, Any]
+    config: DictConfig, tokenizer: Any, service: ScoringService, router: dict[str, Any]
 ) -> RewardManagerBase:
     chosen = config[VERL_MANAGER_KEY]
     if chosen["source"] == "register":
@@ -155,13 +119,12 @@ def _verl_manager(
         from verl.utils.import_utils import load_extern_object
 
         manager_class = load_extern_object(module_path=chosen["module"]["path"], object_name=chosen["name"])
-    scorer = PerSampleRewardManager(functions)
 
     def compute_score(
         data_source: str, solution_str: str, ground_truth: Any, extra_info: Any = None, **_: Any
     ) -> dict[str, Any]:
         sample = RewardSample("", solution_str, data_source, ground_truth, extra_info or {})
-        result = scorer.score(sample)
+        result = service.executor.submit(service.score, sample).result()
         return {"score": result.score, **result.extra}
 
     return manager_class(config=config, tokenizer=tokenizer, compute_score=compute_score, **router)

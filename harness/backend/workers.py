@@ -26,8 +26,8 @@ def _prepare_process() -> None:
         use_cpu_engines()
 
 
-class HarnessCriticWorker(TrainingWorker):
-    """verl's value-model worker."""
+class HarnessTrainingWorker(TrainingWorker):
+    """verl's worker of one model: the critic, PRIME's process reward model."""
 
     def __init__(self, config: Any) -> None:
         _prepare_process()
@@ -64,6 +64,6 @@ def with_components(mapping: dict[Any, Any]) -> dict[Any, Any]:
     ours = {
         ActorRolloutRefWorker: HarnessActorWorker,
         DetachActorWorker: HarnessDetachActorWorker,
-        TrainingWorker: HarnessCriticWorker,
+        TrainingWorker: HarnessTrainingWorker,
     }
     return {role: ray.remote(ours[cls.__ray_actor_class__]) for role, cls in mapping.items()}

@@ -14,7 +14,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from harness.errors import ComponentError
+from harness.errors import ComponentError, HarnessError
 
 TRUSTED = ("harness.", "experiments.", "verl.")
 
@@ -148,7 +148,7 @@ def _check_binding(
 def _call(component: Callable[..., Any], parameters: Mapping[str, Any], key: str, target: str) -> Any:
     try:
         return component(**parameters)
-    except ComponentError:
+    except HarnessError:
         raise
     except Exception as error:
         message = f"{key}: {target} could not be built: {type(error).__name__}: {error}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from harness.config.plugins import declared_components
 from harness.config.suggest import did_you_mean
 from harness.config.tree import config_folders, shipped_folders, verl_trainer_configs
 from harness.errors import ConfigurationError
@@ -14,8 +16,12 @@ GROUPS = (
 )  # fmt: skip
 
 
-def catalogue() -> dict[str, dict[str, str]]:
-    """Group → option → its line of help; a user's own options are marked."""
+def catalogue(plugins: Sequence[str] = ()) -> dict[str, dict[str, str]]:
+    """Group → option → its line of help; a user's own options are marked.
+
+    Args:
+        plugins: Modules that register components, beside those in ``experiments/``.
+    """
     found: dict[str, dict[str, str]] = {group: {} for group in GROUPS}
     for folder in reversed(config_folders()):
         own = folder not in shipped_folders()
@@ -23,16 +29,24 @@ def catalogue() -> dict[str, dict[str, str]]:
             group, option = path.relative_to(folder).parts[0], "/".join(path.relative_to(folder).parts[1:])
             note = " (yours)" if own else ""
             found.setdefault(group, {})[option.removesuffix(".yaml")] = _help(path) + note
+    for each in declared_components(plugins, Path.cwd()):
+        found[each.kind.group][each.name] = f"{each.help or each.target} (yours, {each.where})"
     return found
 
 
-def render_catalogue(group: str | None = None) -> str:
+def option_file(group: str, name: str) -> Path | None:
+    """The file of a group's option, the user's own before the shipped one."""
+    files = (folder / group / f"{name}.yaml" for folder in config_folders())
+    return next((file for file in files if file.is_file()), None)
+
+
+def render_catalogue(group: str | None = None, plugins: Sequence[str] = ()) -> str:
     """The catalogue, or one group of it, as text.
 
     Raises:
         ConfigurationError: There is no such group.
     """
-    groups = catalogue()
+    groups = catalogue(plugins)
     if group is not None and group not in groups:
         raise ConfigurationError(f"harness list {group}: there is no such group.", did_you_mean(group, list(groups)))
     chosen = {group: groups[group]} if group else groups

@@ -17,7 +17,7 @@ from harness.errors import ConfigurationError
 
 TRAINER_MODES = ("sync", "colocate_async", "separate_async")
 PARQUET_LEAST_BYTES = 12  # mark, footer length, mark
-COMPONENT_GROUPS = ("manager", "reward_manager", "advantage_fn", "policy_loss")
+COMPONENT_GROUPS = ("manager", "reward_manager", "advantage_fn", "policy_loss", "algorithm_steps")
 
 
 def find_problems(config: DictConfig) -> list[ConfigurationError]:

@@ -20,8 +20,11 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.components.kinds import KINDS, option_node, package
+from harness.config.catalogue import option_file
 from harness.config.detect import register_resolvers
 from harness.config.explain import explain
+from harness.config.plugins import Declared, declared_components, plugins_in
 from harness.config.recipes import register_recipe_resolver
 from harness.config.tree import config_folders, verl_trainer_configs
 from harness.errors import ConfigurationError
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from hydra.core.config_search_path import ConfigSearchPath
 
 ROOT = "train"
+PLUGIN = "plugin "  # providers in Hydra's store that come from a user's module
 
 
 class HarnessSearchPath(SearchPathPlugin):
@@ -58,6 +62,8 @@ def compose_config(overrides: Sequence[str] = (), project: Path | None = None) -
     """
     folders = config_folders(project)
     _prepare_hydra(folders)
+    plugins = plugins_in(overrides)
+    _store_components(declared_components(plugins, project or Path.cwd()))
     try:
         with initialize_config_dir(config_dir=str(folders[0]), version_base="1.3", job_name="harness"):
             config = compose(config_name=ROOT, overrides=list(overrides))
@@ -67,6 +73,7 @@ def compose_config(overrides: Sequence[str] = (), project: Path | None = None) -
         GlobalHydra.instance().clear()
     with open_dict(config):
         config.pop("model_engine", None)
+        config.trusted_modules = list(dict.fromkeys((*config.trusted_modules, *plugins)))
     return config
 
 
@@ -109,6 +116,27 @@ def _prepare_hydra(folders: Sequence[Path]) -> None:
     for engine, path in configs.items():
         if f"{engine}.yaml" not in store.repo.get("model_engine", {}):
             store.store(group="model_engine", name=engine, package="_global_", node=_load_yaml(path), provider="verl")
+
+
+def _store_components(declared: Sequence[Declared]) -> None:
+    """Make each an option of its group; those of an earlier composition in this process go."""
+    store = ConfigStore.instance()
+    for kind in KINDS.values():
+        for name, node in list(store.repo.get(kind.group, {}).items()):
+            if str(getattr(node, "provider", "")).startswith(PLUGIN):
+                del store.repo[kind.group][name]
+    for each in declared:
+        group = each.kind.group
+        file = option_file(group, each.name)
+        if file is not None:
+            raise ConfigurationError(
+                f"{each.where} registers {each.name!r}, but {group}={each.name} is the option {file}.",
+                "Choose another name.",
+            )
+        node = option_node(each.kind, each.name, each.target, each.parameters, each.base)
+        store.store(
+            group=group, name=each.name, node=node, package=package(each.kind, each.name), provider=PLUGIN + each.where
+        )
 
 
 def _load_yaml(path: Path) -> dict:

@@ -19,6 +19,8 @@ IGNORED = (
     "run_id",
     "run_dir",
     "trusted_modules",
+    "plugins",
+    "scoring.processes",
     "manager",
     "ray_kwargs",
     "global_profiler",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,7 +46,7 @@ class PerSampleRewardManager:
         total = 0.0
         extra: dict[str, Any] = {}
         for weighted in self.functions:
-            value, further = _read(weighted, _call(weighted.function, sample))
+            value, further = _read(weighted, _call(weighted, sample))
             total += weighted.weight * value
             extra.setdefault("acc", further.pop("acc", value))
             extra.update(further)
@@ -53,14 +55,19 @@ class PerSampleRewardManager:
         return RewardResult(total, extra)
 
 
-def _call(function: Callable[..., Any], sample: RewardSample) -> Any:
-    return function(
-        sample.input_text,
-        sample.response_text,
-        data_source=sample.data_source,
-        ground_truth=sample.ground_truth,
-        extra_info=dict(sample.extra_info),
-    )
+def _call(weighted: WeightedFunction, sample: RewardSample) -> Any:
+    try:
+        result = weighted.function(
+            sample.input_text,
+            sample.response_text,
+            data_source=sample.data_source,
+            ground_truth=sample.ground_truth,
+            extra_info=dict(sample.extra_info),
+        )
+        return asyncio.run(result) if inspect.iscoroutine(result) else result
+    except Exception as error:
+        error.add_note(f"in reward_fn.{weighted.name}")
+        raise
 
 
 def _read(weighted: WeightedFunction, result: Any) -> tuple[float, dict[str, Any]]:

@@ -17,6 +17,8 @@ class RewardSample:
         data_source, ground_truth, extra_info: The data set's columns.
         response_length: Tokens in the response.
         messages: The prompt's chat messages.
+        uid: The prompt's group; only for managers that score whole batches, as are the ids.
+        prompt_ids, response_ids: Tokens.
     """
 
     input_text: str
@@ -26,6 +28,25 @@ class RewardSample:
     extra_info: Mapping[str, Any] = field(default_factory=dict)
     response_length: int = 0
     messages: tuple[Mapping[str, Any], ...] = ()
+    uid: str = ""
+    prompt_ids: tuple[int, ...] = ()
+    response_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The reward of one step of a response.
+
+    Attributes:
+        start, end: The step's characters in the response's text, end not included.
+        reward: The reward.
+        every_token: Whether every token of the step gets it; otherwise the step's last token does.
+    """
+
+    start: int
+    end: int
+    reward: float
+    every_token: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,7 +56,11 @@ class RewardResult:
     Attributes:
         score: The reward, placed on the response's last token.
         extra: Numbers and texts to log beside it; ``acc`` is always among them.
+        token_rewards: A reward for each token of the response, in place of ``score`` on the last one.
+        segments: Rewards of steps, added to those of the tokens they cover.
     """
 
     score: float
     extra: Mapping[str, Any]
+    token_rewards: tuple[float, ...] | None = None
+    segments: tuple[Segment, ...] = ()

@@ -1,0 +1,118 @@
+"""Reward managers of verl's older kind: called with a batch, they return token-level rewards.
+
+``__init__(tokenizer, num_examine, config, compute_score=None)``, ``__call__(data) -> (rows, response length)``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+from tensordict import TensorDict
+from verl.protocol import DataProto
+
+from harness.components.instantiate import locate
+from harness.errors import ComponentError
+from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
+from harness.reward_managers.sample import RewardResult, RewardSample
+
+
+class ClassicRewardManager:
+    """Gives such a manager the batch in verl's old layout: prompts padded on the left, responses on the right.
+
+    Args:
+        target: The manager's dotted name.
+        parameters: Further parameters of its constructor.
+        trusted: Prefixes the user trusts.
+        config: The whole configuration.
+        functions: The reward functions, whose weighted sum is ``compute_score``.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        parameters: Mapping[str, Any],
+        trusted: Sequence[str],
+        config: Mapping[str, Any],
+        functions: list[WeightedFunction],
+    ) -> None:
+        from verl.utils.tokenizer import hf_tokenizer
+
+        whole = OmegaConf.create(dict(config))
+        path = whole.actor_rollout_ref.model.tokenizer_path or whole.actor_rollout_ref.model.path
+        self.tokenizer, self.target = hf_tokenizer(path), target
+        self.scorer = PerSampleRewardManager(functions)
+        available = {"num_examine": 0, "config": whole, "compute_score": self._compute_score, **parameters}
+        component = locate(target, "reward_manager", trusted)
+        takes = inspect.signature(component).parameters
+        named = {name: value for name, value in available.items() if name in takes or name in parameters}
+        self.manager = component(tokenizer=self.tokenizer, **named)
+
+    def score_batch(self, samples: list[RewardSample]) -> list[RewardResult]:
+        """Score all responses of a step.
+
+        Raises:
+            ComponentError: The result is no finite tensor of the responses' shape.
+        """
+        data = old_layout(samples, self.tokenizer.pad_token_id or 0)
+        result = self.manager(data)
+        tensor = result.get("reward_tensor") if isinstance(result, dict) else result
+        further = result.get("reward_extra_info") or {} if isinstance(result, dict) else {}
+        rewards = self._checked(tensor, data.batch["responses"].shape)
+        scored = []
+        for row, sample in enumerate(samples):
+            extra = {name: values[row] for name, values in further.items() if len(values) == len(samples)}
+            tokens = tuple(rewards[row, : len(sample.response_ids)].tolist())
+            scored.append(RewardResult(sum(tokens), {"acc": sum(tokens), **extra}, token_rewards=tokens))
+        return scored
+
+    def _checked(self, tensor: Any, shape: torch.Size) -> torch.Tensor:
+        where = f"reward_manager: {self.target} returned"
+        if not isinstance(tensor, torch.Tensor):
+            raise ComponentError(f"{where} {type(tensor).__name__}, not a tensor of token-level rewards.")
+        if tensor.shape != shape:
+            raise ComponentError(f"{where} a tensor of shape {tuple(tensor.shape)}; the responses' is {tuple(shape)}.")
+        if not torch.isfinite(tensor).all():
+            raise ComponentError(f"{where} NaN or infinite rewards.")
+        return tensor.float()
+
+    def _compute_score(
+        self, data_source: str = "", solution_str: str = "", ground_truth: Any = None, extra_info: Any = None, **_: Any
+    ) -> float:
+        return self.scorer.score(RewardSample("", solution_str, data_source, ground_truth, extra_info or {})).score
+
+
+def old_layout(samples: Sequence[RewardSample], pad: int) -> DataProto:
+    """A batch as verl's reward managers have known it."""
+    prompt_width = max(len(sample.prompt_ids) for sample in samples)
+    width = max(len(sample.response_ids) for sample in samples)
+    shape = (len(samples), prompt_width + width)
+    ids, mask = torch.full(shape, pad), torch.zeros(shape, dtype=torch.long)
+    for row, sample in enumerate(samples):
+        first, last = prompt_width - len(sample.prompt_ids), prompt_width + len(sample.response_ids)
+        ids[row, first:last] = torch.tensor([*sample.prompt_ids, *sample.response_ids])
+        mask[row, first:last] = 1
+    tensors = {
+        "prompts": ids[:, :prompt_width],
+        "responses": ids[:, prompt_width:],
+        "input_ids": ids,
+        "attention_mask": mask,
+        "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
+        "response_mask": mask[:, prompt_width:],
+    }
+    columns = {
+        "data_source": [sample.data_source for sample in samples],
+        "reward_model": [{"ground_truth": sample.ground_truth} for sample in samples],
+        "extra_info": [dict(sample.extra_info) for sample in samples],
+        "raw_prompt": [list(sample.messages) for sample in samples],
+        "uid": [sample.uid for sample in samples],
+    }
+    objects = {}
+    for name, values in columns.items():
+        objects[name] = np.empty(len(samples), dtype=object)
+        objects[name][:] = values
+    return DataProto(batch=TensorDict(tensors, batch_size=len(samples)), non_tensor_batch=objects)

@@ -1,0 +1,131 @@
+"""What the harness records of verl's trainer: stages, metrics, and validation's generations in the data's order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.backend.recorder import Recorder
+from harness.records.generations import Generation, write_generations
+
+if TYPE_CHECKING:
+    from tensordict import TensorDict
+    from transfer_queue import KVBatchMeta
+
+
+class RecordedTrainer:
+    """Mixed in before verl's trainer: each method notes a stage or keeps a result, and calls verl's."""
+
+    recorder: Recorder
+    validation_index: dict[str, int]
+
+    def _init_tokenizer(self) -> None:
+        self.recorder.stage("loading the tokenizer")
+        super()._init_tokenizer()
+
+    def _init_dataloader(self) -> None:
+        self.recorder.stage("reading the data")
+        super()._init_dataloader()
+
+    def _init_resource_pool_mgr(self) -> None:
+        self.recorder.stage("loading the model")
+        super()._init_resource_pool_mgr()
+
+    def _load_checkpoint(self) -> None:
+        self.recorder.stage("looking for a checkpoint")
+        super()._load_checkpoint()
+        self.recorder.resumed(self.global_steps, self.total_training_steps)
+
+    def on_init_end(self) -> None:
+        """Send the first weights to the generation servers."""
+        self.recorder.stage("sending the weights", self.global_steps)
+        super().on_init_end()
+
+    @property
+    def logger(self) -> Any:
+        """verl's trackers, with the run folder's metrics in front."""
+        return self._logger
+
+    @logger.setter
+    def logger(self, tracking: Any) -> None:
+        self._logger = self.recorder.wrap(tracking)
+
+    def fit(self, agent_loop_manager: Any) -> None:
+        """Train; see verl."""
+        super().fit(_NumberedRollout(agent_loop_manager, self.validation_index))
+
+    def on_validate_begin(self) -> None:
+        """Validation starts."""
+        self.recorder.stage("validating", self.global_steps)
+        super().on_validate_begin()
+
+    def on_step_begin(self) -> None:
+        """A training step starts."""
+        self.recorder.stage("generating", self.global_steps)
+        super().on_step_begin()
+
+    def _compute_old_log_prob(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
+        self.recorder.stage("computing log-probs", self.global_steps)
+        return super()._compute_old_log_prob(batch, metrics)
+
+    def _compute_advantage(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
+        self.recorder.stage("computing advantages", self.global_steps)
+        return super()._compute_advantage(batch, metrics)
+
+    def _update_critic(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
+        self.recorder.stage("updating the critic", self.global_steps)
+        return super()._update_critic(batch, metrics)
+
+    def _update_actor(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
+        self.recorder.stage("updating the actor", self.global_steps)
+        return super()._update_actor(batch, metrics)
+
+    def _save_checkpoint(self) -> None:
+        self.recorder.stage("saving a checkpoint", self.global_steps)
+        super()._save_checkpoint()
+
+    def _validate(self) -> dict[str, float]:
+        self.validation_index.clear()
+        return super()._validate()
+
+    def _dump_generations(
+        self,
+        inputs: list[str],
+        outputs: list[str],
+        gts: list[Any],
+        scores: list[float],
+        reward_extra_infos_dict: dict[str, list[Any]],
+        dump_path: str,
+    ) -> None:
+        uids = [str(key).rsplit("_", 2)[0] for key in reward_extra_infos_dict["uid"]]
+        extras = {name: column for name, column in reward_extra_infos_dict.items() if name not in ("uid", "reward")}
+        samples = [
+            Generation(
+                index=self.validation_index.get(uid, place),
+                input=inputs[place],
+                output=outputs[place],
+                ground_truth=gts[place],
+                score=scores[place],
+                extra={name: column[place] for name, column in extras.items()},
+            )
+            for place, uid in enumerate(uids)
+        ]
+        write_generations(Path(dump_path), self.global_steps, sorted(samples, key=lambda sample: sample.index))
+
+
+class _NumberedRollout:
+    """Notes which example of the data set each validation prompt is, before it is generated under a random id."""
+
+    def __init__(self, manager: Any, validation_index: dict[str, int]) -> None:
+        self.manager = manager
+        self.validation_index = validation_index
+
+    def generate_sequences(self, prompts: TensorDict) -> None:
+        """See verl's agent-loop manager."""
+        if "validate" in prompts:
+            first = len(self.validation_index)
+            self.validation_index.update({str(uid): first + place for place, uid in enumerate(prompts["uid"])})
+        self.manager.generate_sequences(prompts)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.manager, name)

@@ -1,0 +1,60 @@
+"""From the configuration to what scoring processes build: managers, functions, limits."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from harness.components.instantiate import locate
+from harness.scoring.build import is_classic, scores_whole_batches
+from harness.scoring.service import ScoringService
+from harness.scoring.setup import GIGABYTE, Limits, Setup
+
+VERL_SCORER = "harness.backend.verl_scorer.VerlScorer"
+CLASSIC_MANAGER = "harness.backend.classic_manager.ClassicRewardManager"
+
+
+def limits_of(config: DictConfig) -> Limits:
+    """The section ``scoring``.
+
+    Raises:
+        ConfigurationError: It has an impossible value.
+    """
+    return Limits(**OmegaConf.to_container(config.scoring, resolve=True))
+
+
+def wants_whole_batches(config: DictConfig) -> bool:
+    """Whether ``reward_manager`` scores all responses of a step at once, in the trainer's order of things."""
+    return scores_whole_batches(config.reward_manager, config.get("trusted_modules") or ())
+
+
+def scoring_setup(config: DictConfig) -> Setup:
+    """What every scoring process of this training builds."""
+    trusted = tuple(config.get("trusted_modules") or ())
+    functions = OmegaConf.to_container(config.reward_fn, resolve=True)
+    for node in functions.values():
+        if not node.get("_target_"):
+            node |= {"_target_": VERL_SCORER, "reward": OmegaConf.to_container(config.reward, resolve=True)}
+    manager = OmegaConf.to_container(config.reward_manager, resolve=True)
+    supplied: dict[str, Any] = {}
+    if not manager.get("_target_"):
+        manager = {}
+    elif is_classic(locate(manager["_target_"], "reward_manager", trusted)):
+        target = manager.pop("_target_")
+        manager = {"_target_": CLASSIC_MANAGER, "target": target, "trusted": list(trusted), "parameters": manager}
+        supplied = {"config": OmegaConf.to_container(config, resolve=True)}
+    return Setup(
+        functions=functions,
+        manager=manager,
+        trusted=trusted,
+        memory_bytes=int(config.scoring.memory_gb * GIGABYTE),
+        search_path=tuple(sys.path),
+        supplied=supplied,
+    )
+
+
+def batch_scoring_service(config: DictConfig) -> ScoringService | None:
+    """The service of a manager that scores whole batches; None where reward workers score each response."""
+    return ScoringService(scoring_setup(config), limits_of(config)) if wants_whole_batches(config) else None

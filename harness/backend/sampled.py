@@ -1,0 +1,129 @@
+"""What happens to a batch between the replay buffer and training: scored as a whole, counted, chosen, dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import transfer_queue as tq
+from tensordict import NonTensorStack
+from transfer_queue import KVBatchMeta
+
+from harness.backend.columns import read_columns, select_rows, write_columns
+from harness.backend.reward_setup import batch_scoring_service, limits_of
+from harness.backend.rewards import sample_from_row
+from harness.errors import TrainingError
+from harness.reward_managers.sample import RewardResult, RewardSample
+from harness.reward_managers.spread import NOTE, from_note, rewards_by_token, token_spans
+from harness.scoring.service import FAILED
+
+
+class SampledBatches:
+    """Finishes each batch taken out of the replay buffer.
+
+    Args:
+        trainer: The trainer, whose tokenizer, steps and stop tokens are read when the first batch comes.
+    """
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer = trainer
+        self.drop = limits_of(trainer.config).on_error == "drop"
+        self.service = batch_scoring_service(trainer.config)
+
+    def finish(self, batch: KVBatchMeta, partition: str, prompts: int) -> tuple[KVBatchMeta, dict[str, float]]:
+        """See `harness.backend.replay.build_replay_buffer`."""
+        notes, rewards = self._scored(batch)
+        if partition == "val":
+            return batch, {}
+        metrics = note_means(notes)
+        metrics["reward/total"] = float(rewards.mean())
+        if self.drop:
+            batch = self._without_failed_groups(batch, notes)
+        if self.trainer.steps.oversample > 1:
+            batch, further = self.trainer.steps.choose(batch, prompts)
+            metrics |= further
+        return batch, metrics
+
+    def _scored(self, batch: KVBatchMeta) -> tuple[list[dict[str, Any]], torch.Tensor]:
+        """Each row's notes of the reward manager, and its reward; token by token in ``rm_scores`` then."""
+        if self.service is not None:
+            results: list[RewardResult | None] = list(self.service.score_batch(self._samples(batch)))
+            notes = [dict(result.extra) for result in results if result is not None]
+        else:
+            columns = read_columns(batch, "rm_scores", "extra_fields")
+            notes = [dict((extra or {}).get("reward_extra_info") or {}) for extra in columns["extra_fields"]]
+            scores = columns["rm_scores"].sum(dim=1)
+            if not any(NOTE in note for note in notes):
+                return notes, scores
+            results = [
+                from_note(float(score), note) if NOTE in note else None
+                for score, note in zip(scores, notes, strict=True)
+            ]
+        return notes, self._write(batch, results, notes)
+
+    def _write(
+        self, batch: KVBatchMeta, results: list[RewardResult | None], notes: list[dict[str, Any]]
+    ) -> torch.Tensor:
+        """Store rewards by token and notes; the rows' sums."""
+        stored = tq.kv_batch_get(
+            keys=batch.keys, partition_id=batch.partition_id, select_fields=["responses", "rm_scores", "extra_fields"]
+        )
+        rewards = []
+        for result, ids, given in zip(results, stored["responses"].unbind(), stored["rm_scores"].unbind(), strict=True):
+            if result is None:
+                rewards.append(given)
+                continue
+            spans = token_spans(self.trainer.tokenizer, ids.tolist()) if result.segments else ()
+            rewards.append(torch.tensor(rewards_by_token(result, len(ids), spans), dtype=torch.float32))
+        extras = [
+            {**(extra or {}), "reward_extra_info": note}
+            for extra, note in zip(stored["extra_fields"].tolist(), notes, strict=True)
+        ]
+        nested = torch.nested.as_nested_tensor(rewards, layout=torch.jagged)
+        write_columns(batch, {"rm_scores": nested, "extra_fields": NonTensorStack(*extras)})
+        return torch.stack([row.sum() for row in rewards])
+
+    def _samples(self, batch: KVBatchMeta) -> list[RewardSample]:
+        stored = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id)
+        columns = {name: stored[name] for name in ("prompts", "responses")}
+        ids = {name: [row.tolist() for row in column.unbind()] for name, column in columns.items()}
+        texts = self.trainer.tokenizer.batch_decode(ids["responses"], skip_special_tokens=True)
+        wanted = ("raw_prompt", "data_source", "reward_model", "extra_info", "uid")
+        objects = {name: column for name, column in read_columns(batch).items() if name in wanted}
+        return [
+            sample_from_row(
+                {name: column[row] for name, column in objects.items()},
+                texts[row],
+                len(ids["responses"][row]),
+                prompt_ids=tuple(ids["prompts"][row]),
+                response_ids=tuple(ids["responses"][row]),
+            )
+            for row in range(len(batch))
+        ]
+
+    def _without_failed_groups(self, batch: KVBatchMeta, notes: list[dict[str, Any]]) -> KVBatchMeta:
+        groups = [key.rsplit("_", 2)[0] for key in batch.keys]
+        failed = {group for group, note in zip(groups, notes, strict=True) if note.get(FAILED)}
+        if not failed:
+            return batch
+        kept = [row for row, group in enumerate(groups) if group not in failed]
+        if not kept:
+            raise TrainingError(
+                "scoring.on_error=drop: every group of this step has a response that could not be scored.",
+                "See the reasons in the log, or set scoring.on_error=zero.",
+                stage="generating",
+            )
+        gone = [batch.keys[row] for row, group in enumerate(groups) if group in failed]
+        tq.kv_clear(partition_id=batch.partition_id, keys=gone)
+        return select_rows(batch, kept)
+
+
+def note_means(notes: list[dict[str, Any]]) -> dict[str, float]:
+    """The mean of every number that the reward manager noted; ``scoring_failed`` is counted."""
+    metrics = {}
+    for name in {name: None for note in notes for name in note}:
+        values = [note[name] for note in notes if isinstance(note.get(name), (bool, int, float))]
+        if values:
+            shown = name if "/" in name else f"reward/{name}"
+            metrics[shown] = float(sum(values) if name == FAILED else sum(values) / len(values))
+    return metrics

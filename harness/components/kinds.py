@@ -1,0 +1,131 @@
+"""The kinds of component: each with its group in the configuration, its decorator and what it must look like.
+
+A new kind is one entry here, one folder ``conf/<group>/`` and one call of `instantiate` where it is used
+(docs/new_component_type.md).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+FIELDS = (
+    "token_level_rewards", "token_level_scores", "response_mask", "eos_mask", "index", "uid", "old_log_probs",
+    "ref_log_prob", "rollout_log_probs", "values", "process_rewards", "reward_components",
+)  # fmt: skip
+LOSS_ARGUMENTS = ("old_log_prob", "log_prob", "advantages", "response_mask", "loss_agg_mode", "config")
+REWARD_ARGUMENTS = ("input_text", "response_text", "data_source", "solution_str", "ground_truth", "extra_info")
+_SUPPLIED = (
+    "self", "functions", "tokenizer", "num_examine", "config", "compute_score", "overrides", "rollout_is_weights",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of component.
+
+    Attributes:
+        name: As in ``register_<name>`` and ``get_<name>``.
+        group: The group whose option a registered name becomes.
+        problem: What is wrong with an object of this kind, or None.
+    """
+
+    name: str
+    group: str
+    problem: Callable[[Any], str | None]
+
+
+def _reward_function(thing: Any) -> str | None:
+    names, anything = _parameters(thing)
+    if anything or "solution_str" in names or len(names) >= 2:
+        return _unknown_required(thing, REWARD_ARGUMENTS, skip=2)
+    return "it must take (input_text, response_text, **kwargs) or verl's (data_source, solution_str, ground_truth, …)"
+
+
+def _advantage_function(thing: Any) -> str | None:
+    names, anything = _parameters(thing)
+    if anything or set(names) & {"token_level_rewards", "token_level_scores", "process_rewards", "reward_components"}:
+        return None
+    return "it must take token_level_rewards, as f(token_level_rewards, response_mask, index) -> (advantages, returns)"
+
+
+def _policy_loss(thing: Any) -> str | None:
+    names, anything = _parameters(thing)
+    missing = [name for name in LOSS_ARGUMENTS if name not in names]
+    return None if anything or not missing else f"it must take {', '.join(missing)} as well"
+
+
+def _reward_manager(thing: Any) -> str | None:
+    if inspect.isclass(thing) and any(hasattr(thing, name) for name in ("score", "score_batch")):
+        return None
+    if inspect.isclass(thing) and "__call__" in vars(thing):
+        return None
+    return "it must be a class with score(sample), score_batch(samples) or __call__(data)"
+
+
+def _manager(thing: Any) -> str | None:
+    wanted = ("train", "evaluate", "save", "load")
+    if inspect.isclass(thing) and all(callable(getattr(thing, name, None)) for name in wanted):
+        return None
+    return "it must be a class with train, evaluate, save and load (harness.managers.base.BaseTrainingManager)"
+
+
+def _algorithm(thing: Any) -> str | None:
+    wanted = ("build", "before_advantages", "save", "load")
+    if inspect.isclass(thing) and all(callable(getattr(thing, name, None)) for name in wanted):
+        return None
+    return "it must be a subclass of harness.backend.steps.AlgorithmSteps"
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("reward_function", "reward_fn", _reward_function),
+        Kind("reward_manager", "reward_manager", _reward_manager),
+        Kind("advantage_function", "advantage_fn", _advantage_function),
+        Kind("policy_loss", "policy_loss", _policy_loss),
+        Kind("algorithm", "algorithm", _algorithm),
+        Kind("manager", "manager", _manager),
+    )
+}
+
+
+def option_node(kind: Kind, name: str, target: str, parameters: dict[str, Any], base: str = "grpo") -> dict[str, Any]:
+    """What a registered name stands for in the configuration.
+
+    Args:
+        kind: The component's kind.
+        name: Its name.
+        target: Its dotted name.
+        parameters: Its parameters with their defaults.
+        base: For algorithms, the option they build on.
+    """
+    given = {*FIELDS, *LOSS_ARGUMENTS, *REWARD_ARGUMENTS, *_SUPPLIED}
+    node = {"_target_": target, **{key: value for key, value in parameters.items() if key not in given}}
+    if kind.name == "reward_function":
+        return {"weight": 1.0, **node}
+    if kind.name == "algorithm":
+        return {"defaults": [base, "_self_"], "algorithm_steps": node}
+    return node
+
+
+def package(kind: Kind, name: str) -> str:
+    """Where the option's node stands in the composition."""
+    return {"reward_function": f"reward_fn.{name}", "algorithm": "_global_"}.get(kind.name, kind.group)
+
+
+def _parameters(thing: Any) -> tuple[list[str], bool]:
+    if not callable(thing):
+        return [], False
+    parameters = inspect.signature(thing).parameters.values()
+    named = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    return named, any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def _unknown_required(thing: Any, known: tuple[str, ...], skip: int) -> str | None:
+    parameters = list(inspect.signature(thing).parameters.values())[skip:]
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    unknown = [p.name for p in named if p.default is p.empty and p.name not in known]
+    return f"nothing gives it {', '.join(unknown)}; give them a default" if unknown else None

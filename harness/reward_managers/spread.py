@@ -1,0 +1,79 @@
+"""From a reward of steps or tokens to one number a token of the response."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.errors import ComponentError
+from harness.reward_managers.sample import RewardResult, Segment
+
+NOTE = "reward_by_token"  # in a result's extra, as JSON text, where verl carries nothing but a score
+
+
+def with_note(result: RewardResult) -> dict[str, Any]:
+    """``extra`` with token rewards and segments written as text, so that they travel beside a score."""
+    if result.token_rewards is None and not result.segments:
+        return dict(result.extra)
+    note = {"tokens": result.token_rewards, "segments": [asdict(segment) for segment in result.segments]}
+    return {**result.extra, NOTE: json.dumps(note)}
+
+
+def from_note(score: float, extra: Mapping[str, Any]) -> RewardResult:
+    """Undo `with_note`."""
+    note = json.loads(extra[NOTE])
+    tokens = None if note["tokens"] is None else tuple(note["tokens"])
+    rest = {name: value for name, value in extra.items() if name != NOTE}
+    return RewardResult(score, rest, tokens, tuple(Segment(**segment) for segment in note["segments"]))
+
+
+def rewards_by_token(result: RewardResult, length: int, spans: Sequence[tuple[int, int]] = ()) -> list[float]:
+    """One reward a token.
+
+    Args:
+        result: What the reward manager gave.
+        length: Tokens of the response.
+        spans: The characters of each token, needed for segments alone.
+
+    Raises:
+        ComponentError: The token rewards are not as many as the tokens, or a segment covers no token.
+    """
+    if result.token_rewards is None:
+        rewards = [0.0] * length
+        rewards[-1] = result.score
+    elif len(result.token_rewards) == length:
+        rewards = list(result.token_rewards)
+    else:
+        raise ComponentError(
+            f"reward_manager: {len(result.token_rewards)} token rewards came back for a response of {length} tokens."
+        )
+    for segment in result.segments:
+        covered = [place for place, (start, end) in enumerate(spans) if start < segment.end and end > segment.start]
+        if not covered:
+            raise ComponentError(
+                f"reward_manager: the step at characters {segment.start} to {segment.end} covers no token."
+            )
+        for place in covered if segment.every_token else covered[-1:]:
+            rewards[place] += segment.reward
+    return rewards
+
+
+def token_spans(tokenizer: Any, ids: Sequence[int]) -> list[tuple[int, int]]:
+    """The characters of each token in the text that the tokens decode to without special tokens.
+
+    A token that ends within a character has none; the one that completes it has it.
+
+    Args:
+        tokenizer: A fast tokenizer of transformers.
+        ids: The response's tokens.
+    """
+    from tokenizers.decoders import DecodeStream
+
+    stream, position, spans = DecodeStream(skip_special_tokens=True), 0, []
+    for token in ids:
+        text = stream.step(tokenizer.backend_tokenizer, int(token)) or ""
+        spans.append((position, position + len(text)))
+        position += len(text)
+    return spans

@@ -1,0 +1,61 @@
+"""Reward functions and the reward manager, built from their nodes in the process where they score."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harness.components.instantiate import instantiate, locate
+from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
+from harness.scoring.setup import Setup
+
+
+def build_manager(setup: Setup) -> Any:
+    """The manager with its functions: an object with ``score(sample)`` or ``score_batch(samples)``.
+
+    Raises:
+        ComponentError: Something cannot be built.
+    """
+    functions = build_functions(setup)
+    if not setup.manager:
+        return PerSampleRewardManager(functions)
+    return instantiate(setup.manager, "reward_manager", setup.trusted, functions=functions, **dict(setup.supplied))
+
+
+def scores_whole_batches(node: Mapping[str, Any], trusted: Sequence[str]) -> bool:
+    """Whether this reward manager wants all responses of a step at once.
+
+    Raises:
+        ComponentError: It cannot be imported.
+    """
+    if not node.get("_target_"):
+        return False
+    component = locate(str(node["_target_"]), "reward_manager", trusted)
+    return hasattr(component, "score_batch") or is_classic(component)
+
+
+def is_classic(component: Any) -> bool:
+    """Whether it is a manager of verl's older kind: ``__call__(data)`` gives a tensor of token-level rewards."""
+    return inspect.isclass(component) and "__call__" in vars(component) and not hasattr(component, "score")
+
+
+def build_functions(setup: Setup) -> list[WeightedFunction]:
+    """The functions of ``reward_fn`` in their order."""
+    built = []
+    for name, node in setup.functions.items():
+        parameters = {key: value for key, value in node.items() if key != "weight"}
+        function = instantiate(parameters, f"reward_fn.{name}", setup.trusted)
+        built.append(WeightedFunction(name, _classic(function), float(node.get("weight", 1.0))))
+    return built
+
+
+def _classic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function with verl's signature (``solution_str``) the harness's (``input_text, response_text``)."""
+    if "solution_str" not in inspect.signature(function).parameters:
+        return function
+
+    def from_text(input_text: str, response_text: str, **kwargs: Any) -> Any:
+        return function(solution_str=response_text, **kwargs)
+
+    return from_text

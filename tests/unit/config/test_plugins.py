@@ -1,0 +1,106 @@
+"""Components that a user's modules register become options without being imported."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.config.catalogue import catalogue
+from harness.config.check import find_problems
+from harness.config.compose import compose_config
+from harness.errors import ConfigurationError
+
+MODULE = '''
+from harness import register_advantage_function, register_algorithm, register_reward_function, register_reward_manager
+import harness
+
+raise RuntimeError("composing must not import this")
+
+@register_reward_function("brevity")
+def short(input_text, response_text, best=20, *, scale: float = -0.5, **kwargs):
+    """Short answers are better."""
+
+@harness.register_reward_function()
+async def polite(input_text, response_text, **kwargs): ...
+
+@register_advantage_function(name="centred")
+def advantage(token_level_rewards, eos_mask, index, epsilon=1e-6): ...
+
+@register_reward_manager("doubling")
+class Doubling:
+    def __init__(self, functions, factor=2.0, tokenizer=None): ...
+    def score(self, sample): ...
+
+@register_algorithm("watchful", base="dr_grpo")
+class Watchful:
+    def __init__(self, every: int = 5): ...
+'''
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "my_parts.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as the command does with the current folder
+    return tmp_path
+
+
+PLUGIN = "plugins=[my_parts]"
+
+
+def test_a_registered_name_is_an_option_with_its_parameters(project: Path) -> None:
+    config = compose_config([PLUGIN, "experiment=quickstart_tiny", "reward_fn=[reasoning_gym,brevity,polite]"])
+    assert config.reward_fn.brevity == {"weight": 1.0, "_target_": "my_parts.short", "best": 20, "scale": -0.5}
+    assert config.reward_fn.polite._target_ == "my_parts.polite"
+    assert config.trusted_modules == ["my_parts"]
+    assert find_problems(config) == []
+    assert "my_parts" not in sys.modules
+
+
+def test_every_kind(project: Path) -> None:
+    config = compose_config(
+        [PLUGIN, "advantage_fn=centred", "advantage_fn.epsilon=0.1", "reward_manager=doubling", "algorithm=watchful"]
+    )
+    assert config.advantage_fn == {"_target_": "my_parts.advantage", "epsilon": 0.1}
+    assert config.reward_manager == {"_target_": "my_parts.Doubling", "factor": 2.0}
+    assert config.algorithm_steps == {"_target_": "my_parts.Watchful", "every": 5}
+    assert config.algorithm.norm_adv_by_std_in_grpo is False  # of dr_grpo, which it builds on
+
+
+def test_what_lies_in_experiments_needs_no_naming(project: Path) -> None:
+    folder = project / "experiments" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "rewards.py").write_text(MODULE)
+    assert compose_config(["reward_fn=[brevity]"]).reward_fn.brevity._target_ == "experiments.mine.rewards.short"
+    assert catalogue()["reward_fn"]["brevity"] == "Short answers are better. (yours, rewards.py:8)"
+    with pytest.raises(ConfigurationError, match=r"my_parts.py:8 .*|the reward function 'brevity' is registered at"):
+        compose_config([PLUGIN])  # the same name twice
+
+
+def test_another_composition_forgets_them(project: Path) -> None:
+    compose_config([PLUGIN, "reward_fn=[brevity]"])
+    with pytest.raises(ConfigurationError, match="brevity"):
+        compose_config(["reward_fn=[brevity]"])
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            '@register_reward_function("exact_match")\ndef f(a, b): ...',
+            "reward_fn=exact_match is the option .*exact_match.yaml",
+        ),
+        ("def f(:", r"bad.py:1 is no valid Python"),
+    ],
+)
+def test_what_cannot_be_registered(project: Path, source: str, words: str) -> None:
+    (project / "bad.py").write_text(source)
+    with pytest.raises(ConfigurationError, match=words):
+        compose_config(["plugins=[bad]"])
+
+
+def test_a_plugin_that_is_not_there(project: Path) -> None:
+    with pytest.raises(ConfigurationError, match="plugins: there is no module my_party"):
+        compose_config(["plugins=[my_party]"])

@@ -1,0 +1,183 @@
+"""Real scoring processes with functions that misbehave."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.errors import ComponentError, ConfigurationError
+from harness.reward_managers.sample import RewardResult, RewardSample
+from harness.scoring.service import FAILED, ScoringService
+from harness.scoring.setup import Limits, Setup
+
+FUNCTIONS = '''
+import os, time
+
+def behave(input_text, response_text, **kwargs):
+    if response_text == "raise":
+        raise ValueError("no such thing")
+    if response_text == "hang":
+        while True:
+            pass
+    if response_text == "eat":
+        held = [bytearray(64 << 20) for _ in range(1000)]
+    if response_text == "die":
+        os.kill(os.getpid(), 9)
+    if response_text == "text":
+        return "much"
+    return {"score": float(len(response_text)), "acc": 1.0, "pid": os.getpid()}
+
+async def later(input_text, response_text, **kwargs):
+    return 0.5
+
+class Ranks:
+    """Scores a batch as a whole: the longest response gets 1."""
+
+    def __init__(self, functions, bonus=0.0):
+        self.bonus = bonus
+
+    def score_batch(self, samples):
+        from harness.reward_managers.sample import RewardResult
+
+        if samples[0].response_text == "few":
+            return []
+        longest = max(len(s.response_text) for s in samples)
+        return [RewardResult(float(len(s.response_text) == longest) + self.bonus, {"acc": 1.0}) for s in samples]
+'''
+
+Make = Callable[..., ScoringService]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    (tmp_path / "misbehaving.py").write_text(FUNCTIONS)
+    made = []
+
+    def service(function: str = "behave", manager: dict | None = None, **limits: object) -> ScoringService:
+        setup = Setup(
+            functions={"mine": {"_target_": f"misbehaving.{function}", "weight": 2.0}},
+            manager=manager or {},
+            trusted=["misbehaving"],
+            memory_bytes=512 << 20,
+            search_path=[str(tmp_path), *sys.path],
+        )
+        made.append(ScoringService(setup, Limits(**{"timeout_seconds": 1.0, **limits})))
+        return made[-1]
+
+    yield service
+    for each in made:
+        each.executor.submit(lambda own=each.own: own.process.close()).result()
+        each.close()
+
+
+def score(service: ScoringService, text: str) -> RewardResult:
+    return service.executor.submit(service.score, RewardSample("question", text, ground_truth="7")).result()
+
+
+def test_scores_in_another_process(make: Make) -> None:
+    result = score(make(), "abc")
+    assert result.score == 6.0
+    assert result.extra["pid"] != os.getpid()
+    assert result.extra[FAILED] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("raise", r"ValueError in reward_fn.mine: no such thing \(misbehaving.py:6\)"),
+        ("hang", "it took more than 1 s"),
+        ("eat", "it needed more memory than scoring.memory_gb allows"),
+        ("die", "its process was ended by signal 9"),
+    ],
+)
+def test_a_failure_costs_one_sample(make: Make, caplog: pytest.LogCaptureFixture, text: str, reason: str) -> None:
+    service = make(score=-1.0)
+    score(service, "a")
+    with caplog.at_level(logging.WARNING):
+        failed = score(service, text)
+    assert (failed.score, failed.extra["acc"], failed.extra[FAILED]) == (-1.0, 0.0, 1.0)
+    (line,) = caplog.messages
+    assert __import__("re").search(reason, line), line
+    assert "ground truth '7'" in line
+    assert score(service, "ab").score == 4.0  # the next one is scored as if nothing had been
+
+
+def test_a_failure_can_stop_the_run(make: Make) -> None:
+    service = make(on_error="stop")
+    with pytest.raises(ComponentError, match=r"a response could not be scored: ValueError in reward_fn\.mine"):
+        score(service, "raise")
+
+
+def test_a_wrong_result_always_stops_it(make: Make) -> None:
+    with pytest.raises(ComponentError, match=r"reward_fn\.mine returned 'much', not a number"):
+        score(make(), "text")
+
+
+def test_a_function_that_cannot_be_built_is_named_at_once(make: Make) -> None:
+    with pytest.raises(ComponentError, match=r"reward_fn\.mine\._target_: misbehaving has no 'behaved'"):
+        make("behaved")
+
+
+def test_a_coroutine_function_is_awaited(make: Make) -> None:
+    assert score(make("later"), "x").score == 1.0
+
+
+def test_processes_work_side_by_side(make: Make) -> None:
+    service = make(processes=2, timeout_seconds=2.0)
+    score(service, "warm")
+    started = time.monotonic()
+    both = [service.executor.submit(service.score, RewardSample("q", "hang")) for _ in range(2)]
+    assert [result.result().extra[FAILED] for result in both] == [1.0, 1.0]
+    assert time.monotonic() - started < 3.9
+
+
+def test_a_whole_batch(make: Make, tmp_path: Path) -> None:
+    service = make(manager={"_target_": "misbehaving.Ranks", "bonus": 0.5})
+    assert service.whole_batches
+    results = service.score_batch([RewardSample("q", "a"), RewardSample("q", "abc")])
+    assert [result.score for result in results] == [0.5, 1.5]
+    with pytest.raises(ComponentError, match="0 results came back for 1 responses"):
+        service.score_batch([RewardSample("q", "few")])
+
+
+def test_its_processes_end_with_it(tmp_path: Path) -> None:
+    """Even one whose scorer hangs, when its owner is killed."""
+    (tmp_path / "misbehaving.py").write_text(FUNCTIONS)
+    script = f"""
+import sys, threading
+sys.path.insert(0, {str(tmp_path)!r})
+from harness.scoring.service import ScoringService
+from harness.scoring.setup import Limits, Setup
+from harness.reward_managers.sample import RewardSample
+setup = Setup(functions={{"mine": {{"_target_": "misbehaving.behave"}}}}, trusted=["misbehaving"], search_path=sys.path)
+service = ScoringService(setup, Limits(timeout_seconds=600))
+service.executor.submit(service.score, RewardSample("q", "hang"))
+print("ready", flush=True)
+threading.Event().wait()
+"""
+    import subprocess
+
+    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == "ready\n"
+    (child,) = psutil.Process(owner.pid).children()
+    owner.kill()
+    owner.wait()
+    _, alive = psutil.wait_procs([child], timeout=20)
+    assert not alive
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [({"on_error": "ignore"}, "Choose one of zero, drop, stop"), ({"timeout_seconds": 0}, "more than 0 is needed")],
+)
+def test_limits_are_checked(limits: dict, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Limits(**limits)
