@@ -9,7 +9,8 @@ import transfer_queue as tq
 from tensordict import NonTensorStack
 from transfer_queue import KVBatchMeta
 
-from harness.backend.columns import read_columns, select_rows, write_columns
+from harness.backend.columns import read_columns, write_columns
+from harness.backend.outcomes import keep_prompts, rows_by_prompt
 from harness.backend.reward_setup import batch_scoring_service, limits_of
 from harness.backend.rewards import sample_from_row
 from harness.errors import TrainingError
@@ -102,20 +103,15 @@ class SampledBatches:
         ]
 
     def _without_failed_groups(self, batch: KVBatchMeta, notes: list[dict[str, Any]]) -> KVBatchMeta:
-        groups = [key.rsplit("_", 2)[0] for key in batch.keys]
-        failed = {group for group, note in zip(groups, notes, strict=True) if note.get(FAILED)}
-        if not failed:
-            return batch
-        kept = [row for row, group in enumerate(groups) if group not in failed]
-        if not kept:
+        rows = rows_by_prompt(batch)
+        whole = [uid for uid, places in rows.items() if not any(notes[row].get(FAILED) for row in places)]
+        if not whole:
             raise TrainingError(
                 "scoring.on_error=drop: every group of this step has a response that could not be scored.",
                 "See the reasons in the log, or set scoring.on_error=zero.",
                 stage="generating",
             )
-        gone = [batch.keys[row] for row, group in enumerate(groups) if group in failed]
-        tq.kv_clear(partition_id=batch.partition_id, keys=gone)
-        return select_rows(batch, kept)
+        return keep_prompts(batch, whole) if len(whole) < len(rows) else batch
 
 
 def note_means(notes: list[dict[str, Any]]) -> dict[str, float]:

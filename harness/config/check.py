@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from harness.components.instantiate import TRUSTED
+from harness.config.check_algorithm import algorithm_problems
+from harness.config.source import module_source, names_in
 from harness.config.suggest import did_you_mean
 from harness.errors import ConfigurationError
 
@@ -22,7 +22,8 @@ COMPONENT_GROUPS = ("manager", "reward_manager", "advantage_fn", "policy_loss", 
 
 def find_problems(config: DictConfig) -> list[ConfigurationError]:
     """Every problem found in a composed configuration, in the order of the stages that would meet them."""
-    return [*_missing_values(config), *_files(config), *_targets(config), *_choices(config), *_batches(config)]
+    found = [*_missing_values(config), *_files(config), *_targets(config), *_choices(config), *_batches(config)]
+    return [*found, *algorithm_problems(config)]
 
 
 def require_valid(config: DictConfig) -> None:
@@ -115,37 +116,13 @@ def _target(key: str, target: str, prefixes: tuple[str, ...]) -> Iterator[Config
         )
         return
     module, _, name = target.rpartition(".")
-    source = _source(module)
+    source = module_source(module)
     if source is None:
         yield ConfigurationError(
             f"{key}._target_: there is no module {module}.", "Check its spelling and where it lies."
         )
-    elif name not in (names := _top_level_names(source)):
+    elif name not in (names := names_in(source)):
         yield ConfigurationError(f"{key}._target_: {module} has no {name!r}.", did_you_mean(name, names))
-
-
-def _source(module: str) -> str | None:
-    """The module's source, found without running it: parents are looked up as folders, not imported."""
-    parts = module.split(".")
-    root = find_spec(parts[0])
-    for folder in (root.submodule_search_locations if root else None) or []:
-        base = Path(folder).joinpath(*parts[1:])
-        for path in (base.with_suffix(".py"), base / "__init__.py"):
-            if path.is_file():
-                return path.read_text()
-    return Path(root.origin).read_text() if root and root.origin and len(parts) == 1 else None
-
-
-def _top_level_names(source: str) -> list[str]:
-    names = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            names.append(node.name)
-        elif isinstance(node, ast.Assign):
-            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
-        elif isinstance(node, ast.ImportFrom):
-            names += [alias.asname or alias.name for alias in node.names]
-    return names
 
 
 def _choices(config: DictConfig) -> Iterator[ConfigurationError]:

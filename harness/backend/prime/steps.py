@@ -10,8 +10,9 @@ import torch
 
 from harness.backend.advantages import group_index
 from harness.backend.columns import read_columns, write_columns, write_response_columns
+from harness.backend.outcomes import outcome_labels
 from harness.backend.prime.models import spawn_frozen, spawn_trained
-from harness.backend.prime.online_filter import OnlineFilter, outcome_labels
+from harness.backend.prime.online_filter import OnlineFilter
 from harness.backend.prime.process_reward import pair_accuracy, process_rewards, sign_accuracy
 from harness.backend.prime.worker import LABEL, REFERENCE
 from harness.backend.steps import AlgorithmSteps

@@ -34,6 +34,13 @@ SETS: dict[str, dict[str, Any]] = {
         "reward_manager._target_": "harness.reward_managers.overlong.OverlongRewardManager",
         "reward_manager.max_response_length": 12,
     },
+    "prime": {
+        "advantage_fn._target_": "harness.advantages.prime.prime",
+        "algorithm_steps.update": "before",
+        "algorithm_steps.beta": 0.05,
+        "algorithm_steps.oversample": 4,
+        "algorithm_steps.filter.min_accuracy": 0.2,
+    },
     "rloo": {"algorithm.adv_estimator": "rloo_vectorized"},
     "reinforce_plus_plus": {"algorithm.adv_estimator": "reinforce_plus_plus"},
     "reinforce_plus_plus_baseline": {"algorithm.adv_estimator": "reinforce_plus_plus_baseline"},
@@ -48,6 +55,9 @@ SETS: dict[str, dict[str, Any]] = {
     "sapo": {"actor_rollout_ref.actor.policy_loss.loss_mode": "sapo", "actor_rollout_ref.actor.tau_neg": 1.05},
     "dppo": {
         "actor_rollout_ref.actor.policy_loss.loss_mode": "dppo_tv",
+        "algorithm.norm_adv_by_std_in_grpo": False,
+        "algorithm.rollout_correction.bypass_mode": True,
+        "actor_rollout_ref.rollout.calculate_log_probs": True,
         "actor_rollout_ref.actor.clip_ratio_c": 1e4,
         "actor_rollout_ref.actor.loss_scale_factor": 12,
     },

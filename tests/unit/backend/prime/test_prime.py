@@ -11,7 +11,8 @@ import torch
 
 from harness.advantages.prime import prime
 from harness.backend.advantages import call_advantage_fn, group_index
-from harness.backend.prime.online_filter import OnlineFilter, checked_labels
+from harness.backend.outcomes import checked_labels
+from harness.backend.prime.online_filter import OnlineFilter
 from harness.backend.prime.process_reward import outcome_loss, pair_accuracy, process_rewards, sign_accuracy
 from harness.backend.prime.steps import PrimeSteps
 from harness.components.instantiate import instantiate

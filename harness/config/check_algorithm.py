@@ -1,0 +1,82 @@
+"""Combinations of algorithm, reward manager and sampling that cannot work or would learn nothing."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from omegaconf import DictConfig, OmegaConf
+
+from harness.config.source import class_named, methods_of, module_source
+from harness.errors import ConfigurationError
+from harness.scoring.setup import Limits
+
+# estimators that compare a response with the others to its prompt
+GROUP_ESTIMATORS = frozenset(
+    {"gdpo", "gpg", "grpo", "grpo_passk", "grpo_vectorized", "opo", "reinforce_plus_plus_baseline", "rloo",
+     "rloo_vectorized"}
+)  # fmt: skip
+GROUP_FUNCTIONS = frozenset(
+    f"harness.advantages.{name}.{name}"
+    for name in ("gdpo", "gpg", "grpo", "grpo_passk", "max_rl", "opo", "prime", "reinforce_plus_plus_baseline", "rloo")
+)
+
+
+def algorithm_problems(config: DictConfig) -> Iterator[ConfigurationError]:
+    """Every such combination."""
+    yield from _groups_of_one(config)
+    yield from _whole_batches(config)
+    yield from _oversampling(config)
+    try:
+        Limits(**OmegaConf.to_container(config.scoring, resolve=True))
+    except (ConfigurationError, TypeError) as error:
+        yield error if isinstance(error, ConfigurationError) else ConfigurationError(f"scoring: {error}.")
+
+
+def _groups_of_one(config: DictConfig) -> Iterator[ConfigurationError]:
+    n = config.actor_rollout_ref.rollout.n
+    if n != 1:
+        return
+    target = str((config.get("advantage_fn") or {}).get("_target_") or "")
+    estimator = str(config.algorithm.adv_estimator)
+    named = f"advantage_fn ({target})" if target else f"algorithm.adv_estimator={estimator}"
+    if target in GROUP_FUNCTIONS or (not target and estimator in GROUP_ESTIMATORS):
+        yield ConfigurationError(
+            f"actor_rollout_ref.rollout.n=1: {named} compares the responses to one prompt, and there is one.",
+            "Use n of at least 2, such as 8, or an algorithm without groups (reinforce_plus_plus, ppo).",
+        )
+
+
+def _whole_batches(config: DictConfig) -> Iterator[ConfigurationError]:
+    groups = config.algorithm.get("filter_groups") or {}
+    if groups.get("enable") and scores_whole_batches(config):
+        yield ConfigurationError(
+            "reward_manager scores a whole batch, and algorithm.filter_groups needs the scores before there is one.",
+            "Choose a manager that scores each response, such as reward_manager=per_sample, or set "
+            "algorithm.filter_groups.enable=false.",
+        )
+
+
+def scores_whole_batches(config: DictConfig) -> bool:
+    """Whether the manager's class has ``score_batch``, or ``__call__`` alone; read from its source."""
+    target = str((config.get("reward_manager") or {}).get("_target_") or "")
+    module, _, name = target.rpartition(".")
+    source = module_source(module) if module else None
+    found = class_named(ast.parse(source), name) if source is not None else None
+    if found is None:
+        return False
+    methods = methods_of(found)
+    return "score_batch" in methods or ("__call__" in methods and "score" not in methods)
+
+
+def _oversampling(config: DictConfig) -> Iterator[ConfigurationError]:
+    oversample = (config.get("algorithm_steps") or {}).get("oversample") or 1
+    if oversample == 1:
+        return
+    mode, filtering = config.trainer.v1.trainer_mode, (config.algorithm.get("filter_groups") or {}).get("enable")
+    if mode != "sync" or filtering:
+        what = "algorithm.filter_groups.enable=true" if filtering else f"trainer.v1.trainer_mode={mode}"
+        yield ConfigurationError(
+            f"algorithm_steps.oversample={oversample} chooses among all prompts of a step; {what} does not await them.",
+            "Set algorithm_steps.oversample=1, or trainer.v1.trainer_mode=sync without algorithm.filter_groups.",
+        )

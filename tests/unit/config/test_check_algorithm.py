@@ -1,0 +1,63 @@
+"""Combinations that cannot work, found before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.config.check_algorithm import algorithm_problems
+from harness.config.compose import compose_config
+
+BATCH = """
+class Whole:
+    def score_batch(self, samples): ...
+
+class Classic:
+    def __call__(self, data): ...
+
+class Single:
+    def score(self, sample): ...
+"""
+
+
+def problems(*overrides: str) -> list[str]:
+    return [str(problem) for problem in algorithm_problems(compose_config(["experiment=quickstart", *overrides]))]
+
+
+@pytest.mark.parametrize("algorithm", ["grpo", "rloo", "opo", "gpg", "max_rl", "gdpo", "grpo_passk", "prime", "dapo"])
+def test_a_group_of_one_has_nothing_to_compare_with(algorithm: str) -> None:
+    (problem,) = problems(f"algorithm={algorithm}", "actor_rollout_ref.rollout.n=1")
+    assert "actor_rollout_ref.rollout.n=1" in problem
+    assert "Use n of at least 2" in problem
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "reinforce_plus_plus", "remax"])
+def test_algorithms_without_groups_may_have_one_response(algorithm: str) -> None:
+    assert problems(f"algorithm={algorithm}", "actor_rollout_ref.rollout.n=1") == []
+
+
+@pytest.mark.parametrize(("manager", "wrong"), [("Whole", True), ("Classic", True), ("Single", False)])
+def test_whole_batches_and_dynamic_sampling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manager: str, wrong: bool
+) -> None:
+    (tmp_path / "whole_batches.py").write_text(BATCH)
+    monkeypatch.syspath_prepend(tmp_path)
+    node = f"reward_manager._target_=whole_batches.{manager}"
+    found = problems("algorithm=dapo", "reward_manager=verl", node)
+    assert any("reward_manager scores a whole batch" in problem for problem in found) is wrong
+
+
+def test_oversampling_needs_all_prompts() -> None:
+    (problem,) = problems("algorithm=prime", "trainer.v1.trainer_mode=colocate_async")
+    assert "algorithm_steps.oversample=4 chooses among all prompts" in problem
+    assert problems("algorithm=prime", "trainer.v1.trainer_mode=colocate_async", "algorithm_steps.oversample=1") == []
+    assert len(problems("algorithm=prime", "algorithm.filter_groups.enable=true")) == 1
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [("scoring.on_error=ignore", "Choose one of zero, drop, stop"), ("scoring.processes=0", "more than 0 is needed")],
+)
+def test_limits_of_scoring(override: str, words: str) -> None:
+    assert any(words in problem for problem in problems(override))
