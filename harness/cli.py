@@ -16,6 +16,10 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
   train [overrides]         check, then train; ends with `run: PATH`
       --resume RUN          go on with a run in its own folder
       --dry-run             print what would run, run nothing
+      --config FILE         a YAML file with verl's sections, in place of an experiment
+      --algorithm NAME --data_path FOLDER --output_dir FOLDER --epochs N
+      --core_algos MODULE --core_function NAME --reward_manager NAME
+                            the same as overrides
   evaluate RUN|CHECKPOINT   validate only
   check [overrides]         report every problem of a configuration
   show [overrides]          print the resolved configuration as YAML
@@ -27,7 +31,9 @@ An override is key=value for any of verl's keys, or group=option:
   harness train experiment=quickstart algorithm=ppo actor_rollout_ref.actor.optim.lr=1e-6
 """
 
-FLAGS = {"train": {"--resume": True, "--dry-run": False}, "evaluate": {}, "check": {}, "show": {}, "list": {}}
+CLASSIC = ("config", "algorithm", "data_path", "output_dir", "core_algos", "core_function", "reward_manager", "epochs")
+TRAIN_FLAGS = {"--resume": True, "--dry-run": False} | {f"--{name}": True for name in CLASSIC}
+FLAGS = {"train": TRAIN_FLAGS, "evaluate": {}, "check": {}, "show": {}, "list": {}}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,15 +96,17 @@ def _parse(command: str, words: Sequence[str]) -> tuple[dict[str, str | bool], l
 
 
 def _train(flags: dict[str, str | bool], overrides: list[str]) -> int:
-    from harness.launch.command import dry_run, resume_run, train_run
+    from harness.launch.command import classic_words, dry_run, resume_run, train_run
 
+    words = [*classic_words(flags), *overrides]
+    file = str(flags["--config"]) if "--config" in flags else None
     if flags.get("--resume"):
-        run = resume_run(str(flags["--resume"]), overrides)
+        run = resume_run(str(flags["--resume"]), words)
     elif flags.get("--dry-run"):
-        print(dry_run(overrides), end="")
+        print(dry_run(words, file), end="")
         return 0
     else:
-        run = train_run(overrides)
+        run = train_run(words, file)
     print(f"run: {run}")
     return 0
 
@@ -137,10 +145,10 @@ def _show(flags: dict[str, str | bool], overrides: list[str]) -> int:
 
 def _list(flags: dict[str, str | bool], groups: list[str]) -> int:
     from harness.config.catalogue import render_catalogue
-    from harness.config.plugins import plugins_in
+    from harness.config.plugins import list_in
 
     named = [word for word in groups if "=" not in word]
-    print(render_catalogue(named[0] if named else None, plugins_in(groups)), end="")
+    print(render_catalogue(named[0] if named else None, list_in("plugins", groups)), end="")
     return 0
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from omegaconf import OmegaConf
 from tensordict import TensorDict
 from verl.protocol import DataProto
 
-from harness.components.instantiate import locate
+from harness.components.instantiate import component_of
 from harness.errors import ComponentError
 from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
 from harness.reward_managers.sample import RewardResult, RewardSample
@@ -25,8 +26,7 @@ class ClassicRewardManager:
     """Gives such a manager the batch in verl's old layout: prompts padded on the left, responses on the right.
 
     Args:
-        target: The manager's dotted name.
-        parameters: Further parameters of its constructor.
+        node: The manager's node, as JSON: its ``_target_`` and further parameters of its constructor.
         trusted: Prefixes the user trusts.
         config: The whole configuration.
         functions: The reward functions, whose weighted sum is ``compute_score``.
@@ -34,8 +34,7 @@ class ClassicRewardManager:
 
     def __init__(
         self,
-        target: str,
-        parameters: Mapping[str, Any],
+        node: str,
         trusted: Sequence[str],
         config: Mapping[str, Any],
         functions: list[WeightedFunction],
@@ -44,10 +43,12 @@ class ClassicRewardManager:
 
         whole = OmegaConf.create(dict(config))
         path = whole.actor_rollout_ref.model.tokenizer_path or whole.actor_rollout_ref.model.path
-        self.tokenizer, self.target = hf_tokenizer(path), target
+        self.tokenizer, given = hf_tokenizer(path), json.loads(node)
+        component = component_of(given, "reward_manager", trusted)
+        self.name = f"{component.__module__}.{component.__qualname__}"
+        parameters = {name: value for name, value in given.items() if name not in ("_target_", "code")}
         self.scorer = PerSampleRewardManager(functions)
         available = {"num_examine": 0, "config": whole, "compute_score": self._compute_score, **parameters}
-        component = locate(target, "reward_manager", trusted)
         takes = inspect.signature(component).parameters
         named = {name: value for name, value in available.items() if name in takes or name in parameters}
         self.manager = component(tokenizer=self.tokenizer, **named)
@@ -71,7 +72,7 @@ class ClassicRewardManager:
         return scored
 
     def _checked(self, tensor: Any, shape: torch.Size) -> torch.Tensor:
-        where = f"reward_manager: {self.target} returned"
+        where = f"reward_manager: {self.name} returned"
         if not isinstance(tensor, torch.Tensor):
             raise ComponentError(f"{where} {type(tensor).__name__}, not a tensor of token-level rewards.")
         if tensor.shape != shape:

@@ -50,7 +50,7 @@ def checked_labels(notes: list[dict[str, Any]], rewards: torch.Tensor) -> torch.
     outside = labels[~((labels >= 0) & (labels <= 1))]
     if len(outside):
         raise ConfigurationError(
-            f"reward_fn: this algorithm learns from outcomes between 0 (wrong) and 1 (right); a response got {outside[0]:g}.",
+            f"reward_fn: this algorithm needs outcomes between 0 (wrong) and 1 (right); a response got {outside[0]:g}.",
             "Choose a reward function with such scores, or let it return {'score': …, 'acc': 0…1}.",
         )
     return labels

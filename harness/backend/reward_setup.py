@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.components.instantiate import locate
+from harness.components.instantiate import component_of
 from harness.scoring.build import is_classic, scores_whole_batches
 from harness.scoring.service import ScoringService
 from harness.scoring.setup import GIGABYTE, Limits, Setup
@@ -41,9 +42,9 @@ def scoring_setup(config: DictConfig) -> Setup:
     supplied: dict[str, Any] = {}
     if not manager.get("_target_"):
         manager = {}
-    elif is_classic(locate(manager["_target_"], "reward_manager", trusted)):
-        target = manager.pop("_target_")
-        manager = {"_target_": CLASSIC_MANAGER, "target": target, "trusted": list(trusted), "parameters": manager}
+    elif is_classic(component_of(manager, "reward_manager", trusted)):
+        # quoted, because a node within a node would be built
+        manager = {"_target_": CLASSIC_MANAGER, "node": json.dumps(manager), "trusted": list(trusted)}
         supplied = {"config": OmegaConf.to_container(config, resolve=True)}
     return Setup(
         functions=functions,

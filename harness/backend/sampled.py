@@ -13,7 +13,7 @@ from harness.backend.columns import read_columns, write_columns
 from harness.backend.outcomes import keep_prompts, rows_by_prompt
 from harness.backend.reward_setup import batch_scoring_service, limits_of
 from harness.backend.rewards import sample_from_row
-from harness.errors import TrainingError
+from harness.errors import ConfigurationError, TrainingError
 from harness.reward_managers.sample import RewardResult, RewardSample
 from harness.reward_managers.spread import NOTE, from_note, rewards_by_token, token_spans
 from harness.scoring.service import FAILED
@@ -30,6 +30,12 @@ class SampledBatches:
         self.trainer = trainer
         self.drop = limits_of(trainer.config).on_error == "drop"
         self.service = batch_scoring_service(trainer.config)
+        groups = trainer.config.algorithm.get("filter_groups") or {}
+        if self.service is not None and groups.get("enable"):
+            raise ConfigurationError(
+                "reward_manager scores whole batches; algorithm.filter_groups needs scores before there is one.",
+                "Set algorithm.filter_groups.enable=false, or choose a manager that scores each response.",
+            )
 
     def finish(self, batch: KVBatchMeta, partition: str, prompts: int) -> tuple[KVBatchMeta, dict[str, float]]:
         """See `harness.backend.replay.build_replay_buffer`."""

@@ -1,7 +1,7 @@
 """What an algorithm adds to verl's training step; chosen by the node ``algorithm_steps``.
 
 An algorithm that only changes advantages or the loss needs none of this. One with a model of its own, a choice among
-prompts or further columns subclasses `AlgorithmSteps` (docs/algorithm_with_its_own_steps.md; `prime` is the example).
+prompts or further columns subclasses `AlgorithmSteps` (docs/guides/algorithm.md; `prime` is the example).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from harness.components import by_value, files
 from harness.errors import ComponentError, HarnessError
 
 TRUSTED = ("harness.", "experiments.", "verl.")
@@ -38,7 +39,9 @@ def instantiate(node: Mapping[str, Any] | DictConfig, key: str, trusted: Sequenc
     target = plain.pop("_target_", None)
     if not isinstance(target, str):
         raise ComponentError(f"{key}._target_: a dotted name is needed, not {target!r}.")
-    component = locate(target, key, trusted)
+    component = component_of({**plain, "_target_": target}, key, trusted)
+    if target == by_value.TARGET:
+        del plain["code"]
     parameters = {name: _build_nested(value, f"{key}.{name}", trusted) for name, value in plain.items()}
     if inspect.isclass(component):
         supplied = {
@@ -50,21 +53,39 @@ def instantiate(node: Mapping[str, Any] | DictConfig, key: str, trusted: Sequenc
     return functools.partial(component, **parameters) if parameters else component
 
 
+def component_of(node: Mapping[str, Any], key: str, trusted: Sequence[str] = ()) -> Callable[..., Any]:
+    """The class or function a node names, not called: by its ``_target_``, or by value.
+
+    Raises:
+        ComponentError: See `instantiate`.
+    """
+    target = str(node["_target_"])
+    if target != by_value.TARGET:
+        return locate(target, key, trusted)
+    if by_value.TRUST not in trusted:
+        raise ComponentError(
+            f"{key}._target_: an object that travels by value is only taken from a script of your own.",
+            "Put it into a module, and name that.",
+        )
+    return by_value.decode(str(node["code"]))
+
+
 def locate(target: str, key: str, trusted: Sequence[str] = ()) -> Callable[..., Any]:
     """Import the object a dotted name stands for, if it may be named at all.
 
     Raises:
         ComponentError: See `instantiate`.
     """
-    prefixes = (*TRUSTED, *(prefix if prefix.endswith(".") else f"{prefix}." for prefix in trusted))
-    if not target.startswith(prefixes):
+    if not is_trusted(target, trusted):
+        file = files.split_target(target)
         raise ComponentError(
-            f"{key}._target_: {target} is outside the trusted modules ({', '.join(p[:-1] for p in prefixes)}).",
-            f"If you trust it, add it on the command line: trusted_modules=[{target.split('.')[0]}].",
+            f"{key}._target_: {target} is outside the trusted modules ({', '.join(_trusted_names(trusted))}).",
+            "If you trust it, add it on the command line: "
+            f"trusted_modules=[{file[0] if file else target.split('.')[0]}].",
         )
     found = _import(target, key)
     home = getattr(found, "__module__", None) or ""
-    if not f"{home}.".startswith(prefixes):
+    if not (home.startswith("harness_file_") or is_trusted(f"{home}.", trusted)):
         raise ComponentError(
             f"{key}._target_: {target} is defined in {home or 'an unknown module'}, which is not trusted.",
             "Name a class or function of a trusted module.",
@@ -74,7 +95,27 @@ def locate(target: str, key: str, trusted: Sequence[str] = ()) -> Callable[..., 
     return found
 
 
+def is_trusted(target: str, trusted: Sequence[str] = ()) -> bool:
+    """Whether a dotted name, or a file's ``PATH.py:NAME``, lies under a trusted prefix."""
+    file = files.split_target(target)
+    if file is not None:
+        return str(file[0]) in trusted
+    return target.startswith((*TRUSTED, *(prefix if prefix.endswith(".") else f"{prefix}." for prefix in trusted)))
+
+
+def _trusted_names(trusted: Sequence[str]) -> list[str]:
+    return [*(prefix[:-1] for prefix in TRUSTED), *trusted]
+
+
 def _import(target: str, key: str) -> Any:
+    file = files.split_target(target)
+    if file is not None:
+        module = files.module_from(file[0], f"{key}._target_")
+        if not hasattr(module, file[1]):
+            raise ComponentError(
+                f"{key}._target_: {file[0]} has no {file[1]!r}.", _suggest(file[1], list(vars(module)))
+            )
+        return getattr(module, file[1])
     module_name, _, attribute = target.rpartition(".")
     owner_path: list[str] = [attribute]
     while module_name:

@@ -1,7 +1,7 @@
 """The kinds of component: each with its group in the configuration, its decorator and what it must look like.
 
 A new kind is one entry here, one folder ``conf/<group>/`` and one call of `instantiate` where it is used
-(docs/new_component_type.md).
+(docs/guides/component_type.md).
 """
 
 from __future__ import annotations

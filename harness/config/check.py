@@ -9,7 +9,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.components.instantiate import TRUSTED
+from harness.components.files import split_target
+from harness.components.instantiate import TRUSTED, is_trusted
 from harness.config.check_algorithm import algorithm_problems
 from harness.config.source import module_source, names_in
 from harness.config.suggest import did_you_mean
@@ -102,27 +103,32 @@ def _targets(config: DictConfig) -> Iterator[ConfigurationError]:
     nodes = [(group, config.get(group)) for group in COMPONENT_GROUPS]
     nodes += [(f"reward_fn.{name}", node) for name, node in (config.get("reward_fn") or {}).items()]
     nodes += [(f"prepare.{name}", node) for name, node in (config.get("prepare") or {}).items()]
-    prefixes = (*TRUSTED, *(f"{prefix}." for prefix in config.trusted_modules))
     for key, node in nodes:
         if node is not None and node.get("_target_"):
-            yield from _target(key, str(node["_target_"]), prefixes)
+            yield from _target(key, str(node["_target_"]), list(config.trusted_modules))
 
 
-def _target(key: str, target: str, prefixes: tuple[str, ...]) -> Iterator[ConfigurationError]:
-    if not target.startswith(prefixes):
+def _target(key: str, target: str, trusted: list[str]) -> Iterator[ConfigurationError]:
+    file = split_target(target)
+    module, name = (str(file[0]), file[1]) if file else (target.rpartition(".")[0], target.rpartition(".")[2])
+    if not is_trusted(target, trusted):
+        known = ", ".join([*(prefix[:-1] for prefix in TRUSTED), *trusted])
         yield ConfigurationError(
-            f"{key}._target_: {target} is outside the trusted modules ({', '.join(p[:-1] for p in prefixes)}).",
-            f"If you trust it, add trusted_modules=[{target.split('.')[0]}] on the command line.",
+            f"{key}._target_: {target} is outside the trusted modules ({known}).",
+            f"If you trust it, add trusted_modules=[{module if file else target.split('.')[0]}] on the command line.",
         )
         return
-    module, _, name = target.rpartition(".")
-    source = module_source(module)
+    source = _file_source(file[0]) if file else module_source(module)
     if source is None:
         yield ConfigurationError(
             f"{key}._target_: there is no module {module}.", "Check its spelling and where it lies."
         )
     elif name not in (names := names_in(source)):
         yield ConfigurationError(f"{key}._target_: {module} has no {name!r}.", did_you_mean(name, names))
+
+
+def _file_source(path: Path) -> str | None:
+    return path.read_text() if path.is_file() else None
 
 
 def _choices(config: DictConfig) -> Iterator[ConfigurationError]:

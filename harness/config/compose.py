@@ -6,9 +6,9 @@ round without a word); its flattened trainer files go into Hydra's ConfigStore a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -22,17 +22,20 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.components.kinds import KINDS, option_node, package
 from harness.config.catalogue import option_file
+from harness.config.custom import resolve_custom
 from harness.config.detect import register_resolvers
 from harness.config.explain import explain
-from harness.config.plugins import Declared, declared_components, plugins_in
+from harness.config.plugins import Declared, declared_components, list_in
 from harness.config.recipes import register_recipe_resolver
 from harness.config.tree import config_folders, verl_trainer_configs
+from harness.config.unknown import unknown_keys
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from hydra.core.config_search_path import ConfigSearchPath
 
 ROOT = "train"
+OWN_EXPERIMENT = "given_file"
 PLUGIN = "plugin "  # providers in Hydra's store that come from a user's module
 
 
@@ -47,12 +50,15 @@ class HarnessSearchPath(SearchPathPlugin):
             search_path.append("harness", f"file://{folder}")
 
 
-def compose_config(overrides: Sequence[str] = (), project: Path | None = None) -> DictConfig:
+def compose_config(
+    overrides: Sequence[str] = (), project: Path | None = None, experiment: Mapping[str, Any] | None = None
+) -> DictConfig:
     """Compose ``conf/train.yaml`` with overrides.
 
     Args:
         overrides: Hydra overrides, such as ``algorithm=grpo`` or ``data.train_batch_size=64``.
         project: The user's project folder; the current one if not given.
+        experiment: An experiment that lies in no file of the tree, as `harness.config.classic` makes one.
 
     Returns:
         The configuration with its interpolations, struct flag set; `resolve` makes it the record.
@@ -62,7 +68,16 @@ def compose_config(overrides: Sequence[str] = (), project: Path | None = None) -
     """
     folders = config_folders(project)
     _prepare_hydra(folders)
-    plugins = plugins_in(overrides)
+    plugins = list_in("plugins", overrides)
+    if experiment is not None:
+        problems = [str(problem) for problem in unknown_keys(compose_config((), project), experiment)]
+        if problems:
+            raise ConfigurationError("\n".join(problems))
+        node = OmegaConf.create(dict(experiment))
+        ConfigStore.instance().store(
+            name=OWN_EXPERIMENT, node=node, group="experiment", package="_global_", provider=PLUGIN
+        )
+        overrides = [f"experiment={OWN_EXPERIMENT}", *overrides]
     _store_components(declared_components(plugins, project or Path.cwd()))
     try:
         with initialize_config_dir(config_dir=str(folders[0]), version_base="1.3", job_name="harness"):
@@ -73,7 +88,8 @@ def compose_config(overrides: Sequence[str] = (), project: Path | None = None) -
         GlobalHydra.instance().clear()
     with open_dict(config):
         config.pop("model_engine", None)
-        config.trusted_modules = list(dict.fromkeys((*config.trusted_modules, *plugins)))
+        config.trusted_modules = list(dict.fromkeys((*_trusted(config, overrides), *plugins)))
+    resolve_custom(config, overrides, project or Path.cwd())
     return config
 
 
@@ -116,6 +132,21 @@ def _prepare_hydra(folders: Sequence[Path]) -> None:
     for engine, path in configs.items():
         if f"{engine}.yaml" not in store.repo.get("model_engine", {}):
             store.store(group="model_engine", name=engine, package="_global_", node=_load_yaml(path), provider="verl")
+
+
+def _trusted(config: DictConfig, overrides: Sequence[str]) -> list[str]:
+    """The trusted modules, if the command and not some YAML names them.
+
+    Raises:
+        ConfigurationError: YAML does.
+    """
+    trusted = list(config.trusted_modules)
+    if trusted and trusted != list_in("trusted_modules", overrides):
+        raise ConfigurationError(
+            f"trusted_modules={trusted} comes from a file; trust is given on the command line alone.",
+            f"Take it out, and add trusted_modules=[{','.join(trusted)}] to the command if you trust them.",
+        )
+    return trusted
 
 
 def _store_components(declared: Sequence[Declared]) -> None:

@@ -44,11 +44,11 @@ class Declared:
     help: str = ""
 
 
-def plugins_in(overrides: Sequence[str]) -> list[str]:
-    """The modules of ``plugins=…`` among overrides; the last one wins."""
+def list_in(key: str, overrides: Sequence[str]) -> list[str]:
+    """The list that overrides give a key, as ``plugins=[a,b]``; the last one wins."""
     found: list[str] = []
     for text in overrides:
-        if text.lstrip("+").startswith("plugins="):
+        if text.lstrip("+").startswith(f"{key}="):
             value = OverridesParser.create().parse_override(text).value()
             found = [str(item) for item in (value if isinstance(value, list) else [value])]
     return found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.components.instantiate import instantiate
+from harness.config.classic import data_files, experiment_from
 from harness.config.compose import compose_config, resolve
 from harness.config.fingerprint import deciding
 from harness.errors import ConfigurationError
@@ -20,21 +21,47 @@ def build_manager(config: DictConfig, overrides: Sequence[str]) -> Any:
     return instantiate(config.manager, "manager", config.trusted_modules, config=config, overrides=overrides)
 
 
-def train_run(overrides: Sequence[str]) -> str:
-    """Compose, check, train; returns the run's folder."""
-    manager = build_manager(compose_config(overrides), overrides)
+def train_run(overrides: Sequence[str], file: str | None = None) -> str:
+    """Compose, check, train; returns the run's folder.
+
+    Args:
+        overrides: Words of the command.
+        file: A YAML file with verl's sections, in place of an experiment.
+    """
+    manager = build_manager(_compose(overrides, file), overrides)
     manager.train()
     return manager.run.shown()
 
 
-def dry_run(overrides: Sequence[str]) -> str:
+def dry_run(overrides: Sequence[str], file: str | None = None) -> str:
     """The resolved configuration and the folder a run would get."""
     from harness.config.check import require_valid
 
-    config = compose_config(overrides)
+    config = _compose(overrides, file)
     require_valid(config)
     folder = Path(config.output_root) / config.name
     return f"# would run in {folder}/<run_id>\n{OmegaConf.to_yaml(resolve(config))}"
+
+
+def classic_words(flags: Mapping[str, str | bool]) -> list[str]:
+    """The flags of the classic command line as overrides."""
+    keys = {
+        "--algorithm": "algorithm",
+        "--output_dir": "output_root",
+        "--reward_manager": "reward_manager",
+        "--epochs": "trainer.total_epochs",
+        "--core_algos": "advantage_fn.module",
+        "--core_function": "advantage_fn.function",
+    }
+    words = ["advantage_fn=custom"] if "--core_algos" in flags else []
+    words += [f"{key}={flags[flag]}" for flag, key in keys.items() if flag in flags]
+    if "--data_path" in flags:
+        words += [f"{key}={file}" for key, file in data_files(Path(str(flags["--data_path"]))).items()]
+    return words
+
+
+def _compose(overrides: Sequence[str], file: str | None) -> DictConfig:
+    return compose_config(overrides, experiment=experiment_from(file) if file else None)
 
 
 def resume_run(path: str, overrides: Sequence[str]) -> str:

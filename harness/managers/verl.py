@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, open_dict
 
 from harness.config.check import require_valid
+from harness.config.classic import data_files
 from harness.errors import ConfigurationError, HarnessError
 from harness.launch.record import open_run
 from harness.launch.supervise import supervise
 from harness.managers.base import RLTrainingManager
+from harness.managers.classic import classic_config, is_composed, train_settings
 from harness.prepare import prepare_all
 from harness.records.run_folder import RunFolder
 from harness.records.summary import RunSummary
@@ -22,13 +24,35 @@ class VERLTrainingManager(RLTrainingManager):
     """Trains, validates and generates with verl's V1 trainer.
 
     Args:
-        config: A composed configuration, see `harness.config.compose.compose_config`.
-        overrides: What the user wrote to get it, for the record.
+        config: A composed configuration (`harness.config.compose.compose_config`), or a YAML file or mapping with
+            verl's sections; see `harness.managers.classic.classic_config` for this and the next five.
+        algorithm_type, reward_function, reward_manager_class, core_algos_module, core_algos_function: Choices, in place
+            of those of ``config``.
+        overrides: What the user wrote to get a composed configuration, for the record; else overrides that win.
     """
 
-    def __init__(self, config: DictConfig, overrides: Sequence[str] = ()) -> None:
-        super().__init__(config)
-        self.overrides = list(overrides)
+    def __init__(
+        self,
+        config: DictConfig | Mapping[str, Any] | str | Path,
+        algorithm_type: str | None = None,
+        reward_function: Any = None,
+        reward_manager_class: Any = None,
+        core_algos_module: str | None = None,
+        core_algos_function: str | None = None,
+        overrides: Sequence[str] = (),
+    ) -> None:
+        written = is_composed(config)
+        composed, words = classic_config(
+            config,
+            algorithm_type,
+            reward_function,
+            reward_manager_class,
+            core_algos_module,
+            core_algos_function,
+            () if written else overrides,
+        )
+        super().__init__(composed)
+        self.overrides = list(overrides) if written else words
         self.run: RunFolder | None = None
 
     def train(self, data_path: str | None = None, output_dir: str | None = None, **settings: Any) -> RunSummary:
@@ -38,14 +62,16 @@ class VERLTrainingManager(RLTrainingManager):
             data_path: Folder with ``train.parquet`` and ``validation.parquet`` (or ``test.parquet``); the
                 configuration's files if not given.
             output_dir: Folder that run folders are made in; ``output_root`` if not given.
-            settings: Further values by dotted key.
+            settings: ``num_epochs``, ``total_steps``, ``batch_size``, ``learning_rate``, ``eval_interval``,
+                ``save_interval``, ``seed``, and further values by dotted key.
 
         Raises:
             ConfigurationError: The configuration cannot be run as written.
             TrainingError: The training did not finish.
         """
+        settings = train_settings(settings)
         if data_path is not None:
-            settings |= _data_files(Path(data_path))
+            settings |= data_files(Path(data_path))
         if output_dir is not None:
             settings["output_root"] = str(output_dir)
         self.update_config(settings)
@@ -110,13 +136,3 @@ class VERLTrainingManager(RLTrainingManager):
                 "There is no checkpoint to save from.", "Train with trainer.save_freq=N, or N = the last step."
             )
         return self.run.checkpoints / f"global_step_{steps[-1]}"
-
-
-def _data_files(folder: Path) -> dict[str, str]:
-    train = folder / "train.parquet"
-    found = [folder / name for name in ("validation.parquet", "test.parquet") if (folder / name).is_file()]
-    if not train.is_file() or not found:
-        raise ConfigurationError(
-            f"data_path: {folder} must hold train.parquet and validation.parquet (or test.parquet)."
-        )
-    return {"data.train_files": str(train), "data.val_files": str(found[0])}

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.components.instantiate import instantiate, locate
+from harness.components.instantiate import component_of, instantiate
 from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
 from harness.scoring.setup import Setup
 
@@ -31,7 +31,7 @@ def scores_whole_batches(node: Mapping[str, Any], trusted: Sequence[str]) -> boo
     """
     if not node.get("_target_"):
         return False
-    component = locate(str(node["_target_"]), "reward_manager", trusted)
+    component = component_of(node, "reward_manager", trusted)
     return hasattr(component, "score_batch") or is_classic(component)
 
 

@@ -1,0 +1,49 @@
+"""Objects that a user's own script hands over and that no other process could import: they travel by value.
+
+Functions and classes of ``__main__``, lambdas and local functions are pickled (cloudpickle) into their node, and so
+into the record. Only Python code of the user's can ask for that: a node like this is refused unless ``by_value`` is
+among the trusted modules, which YAML cannot add.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import Any
+
+from harness.errors import ComponentError
+
+TARGET = "harness.components.by_value.decode"
+TRUST = "by_value"
+
+
+def importable(thing: Any) -> str | None:
+    """The dotted name under which any process can import this, or None."""
+    module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
+    if not module or not name or module == "__main__" or "<" in name:
+        return None
+    return f"{module}.{name}"
+
+
+def encode(thing: Any, key: str) -> str:
+    """The object as text.
+
+    Raises:
+        ComponentError: It holds something that cannot leave this process, such as an open file.
+    """
+    import cloudpickle
+
+    try:
+        return base64.b64encode(zlib.compress(cloudpickle.dumps(thing))).decode()
+    except Exception as error:
+        raise ComponentError(
+            f"{key}: {thing!r} cannot be sent to another process: {error}",
+            "Put it into a module of its own, and what it holds (files, locks, connections) into the function.",
+        ) from error
+
+
+def decode(code: str) -> Any:
+    """Undo `encode`."""
+    import cloudpickle
+
+    return cloudpickle.loads(zlib.decompress(base64.b64decode(code)))

@@ -1,0 +1,115 @@
+"""A plain verl-shaped YAML file as an experiment, its old keys translated.
+
+Keys that verl's V1 trainer would silently ignore go where it looks for them; what has no meaning any more is refused by
+name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.config.suggest import did_you_mean
+from harness.errors import ConfigurationError
+
+# old key → where it lives now
+MOVED = {
+    "reward_model.reward_manager": "reward.reward_manager.name",
+    "reward_model.num_workers": "reward.num_workers",
+    "reward_model.enable": "reward.reward_model.enable",
+    "reward_model.enable_resource_pool": "reward.reward_model.enable_resource_pool",
+    "reward_model.n_gpus_per_node": "reward.reward_model.n_gpus_per_node",
+    "reward_model.nnodes": "reward.reward_model.nnodes",
+    "reward_model.model.path": "reward.reward_model.model_path",
+    "reward_model.reward_kwargs": "reward.reward_kwargs",
+    "reward_model.rollout": "reward.reward_model.rollout",
+    "custom_reward_function.path": "reward.custom_reward_function.path",
+    "custom_reward_function.name": "reward.custom_reward_function.name",
+    "custom_reward_function.reward_kwargs": "reward.custom_reward_function.reward_kwargs",
+    "sandbox_fusion.url": "reward.sandbox_fusion.url",
+    "sandbox_fusion.max_concurrent": "reward.sandbox_fusion.max_concurrent",
+    "sandbox_fusion.memory_limit_mb": "reward.sandbox_fusion.memory_limit_mb",
+    "verifier.timeout": "scoring.timeout_seconds",
+    "verifier.timeout_seconds": "scoring.timeout_seconds",
+    "verifier.memory_gb": "scoring.memory_gb",
+    "verifier.processes": "scoring.processes",
+    "verifier.num_workers": "reward.num_workers",
+    "verifier.on_error": "scoring.on_error",
+    "verifier.score": "scoring.score",
+}
+OLD_SECTIONS = ("reward_model", "custom_reward_function", "sandbox_fusion", "verifier")
+
+
+def experiment_from(config: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """The node of an experiment that says what the file (or mapping) says.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or holds a key without a meaning.
+    """
+    return translate(_read(Path(config)) if isinstance(config, (str, Path)) else dict(config))
+
+
+def data_files(folder: Path) -> dict[str, str]:
+    """The data keys for a folder with ``train.parquet`` and ``validation.parquet`` or ``test.parquet``.
+
+    Raises:
+        ConfigurationError: It has no such files.
+    """
+    train = folder / "train.parquet"
+    found = [folder / name for name in ("validation.parquet", "test.parquet") if (folder / name).is_file()]
+    if not train.is_file() or not found:
+        raise ConfigurationError(
+            f"data_path: {folder} must hold train.parquet and validation.parquet (or test.parquet)."
+        )
+    return {"data.train_files": str(train), "data.val_files": str(found[0])}
+
+
+def translate(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """Old sections' keys moved, all others as they are."""
+    result = {key: value for key, value in tree.items() if key not in OLD_SECTIONS}
+    for section in OLD_SECTIONS:
+        for key, value in _leaves(section, tree.get(section) or {}):
+            if value is not None:
+                _put(result, _new_place(key), value)
+    return result
+
+
+def _new_place(key: str) -> str:
+    place = MOVED.get(key)
+    if place is None:
+        section = key.partition(".")[0]
+        siblings = [name for name in MOVED if name.startswith(f"{section}.")]
+        raise ConfigurationError(
+            f"{key} has no meaning in verl 0.9.1's trainer.", f"Take it out. {did_you_mean(key, siblings)}"
+        )
+    return place
+
+
+def _leaves(prefix: str, tree: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(tree, Mapping) or prefix in MOVED:
+        yield prefix, tree
+        return
+    for name, value in tree.items():
+        yield from _leaves(f"{prefix}.{name}", value)
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+    *parents, leaf = key.split(".")
+    for name in parents:
+        tree = tree.setdefault(name, {})
+    tree[leaf] = value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"config: there is no file {path}.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"config: {path} cannot be read as YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigurationError(f"config: {path} holds {type(tree).__name__}, not sections such as data and trainer.")
+    return tree

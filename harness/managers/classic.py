@@ -1,0 +1,115 @@
+"""The classic way to a configuration: a file, an algorithm's name, and objects of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from harness.components import by_value
+from harness.components.kinds import KINDS
+from harness.config.classic import experiment_from
+from harness.config.compose import compose_config
+from harness.errors import ConfigurationError
+
+SETTINGS = {  # arguments of train() and their keys
+    "num_epochs": "trainer.total_epochs",
+    "total_steps": "trainer.total_training_steps",
+    "batch_size": "data.train_batch_size",
+    "learning_rate": "actor_rollout_ref.actor.optim.lr",
+    "eval_interval": "trainer.test_freq",
+    "save_interval": "trainer.save_freq",
+    "seed": "seed",
+}
+
+
+def is_composed(config: Any) -> bool:
+    """Whether it is the result of `harness.config.compose.compose_config`."""
+    return isinstance(config, DictConfig) and "run_dir" in config and "reward_fn" in config
+
+
+def classic_config(
+    config: str | Path | Mapping[str, Any] | DictConfig,
+    algorithm_type: str | None = None,
+    reward_function: Any = None,
+    reward_manager_class: Any = None,
+    core_algos_module: str | None = None,
+    core_algos_function: str | None = None,
+    overrides: Sequence[str] = (),
+) -> tuple[DictConfig, list[str]]:
+    """Compose what the arguments say.
+
+    Args:
+        config: A YAML file or mapping with verl's sections, or a composed configuration.
+        algorithm_type: An option of the group ``algorithm``; grpo if not given.
+        reward_function: A function ``f(input_text, response_text, **kwargs)``; in place of ``reward_fn``.
+        reward_manager_class: A class; in place of ``reward_manager``.
+        core_algos_module: A dotted name or a path ending in .py that holds the advantage function.
+        core_algos_function: Its name; the one that suits the algorithm if not given.
+        overrides: Hydra overrides, which win.
+
+    Returns:
+        The configuration and the words that stand for it in the record.
+
+    Raises:
+        ConfigurationError: Something in them is wrong.
+    """
+    words = [f"algorithm={algorithm_type or 'grpo'}"]
+    if core_algos_module:
+        words += ["advantage_fn=custom", f"advantage_fn.module={core_algos_module}"]
+        words += [f"advantage_fn.function={core_algos_function}"] if core_algos_function else []
+    elif core_algos_function:
+        raise ConfigurationError("core_algos_function names a function, but no core_algos_module is given.")
+    if is_composed(config):
+        if algorithm_type or core_algos_module or overrides:
+            raise ConfigurationError(
+                "algorithm_type and core_algos_module choose options while a configuration is composed; this one is.",
+                "Compose it with algorithm=… and advantage_fn=…, or give the manager a file.",
+            )
+        composed, words = config, []
+    else:
+        plain = OmegaConf.to_container(config, resolve=False) if isinstance(config, DictConfig) else config
+        words = [*words, *overrides]
+        composed = compose_config(words, experiment=experiment_from(plain))
+    if reward_function is not None:
+        _put_object(composed, "reward_function", reward_function)
+    if reward_manager_class is not None:
+        _put_object(composed, "reward_manager", reward_manager_class)
+    return composed, words
+
+
+def _put_object(config: DictConfig, kind_name: str, thing: Any) -> None:
+    """Let a node stand for an object: by its name where any process can import it, else by value."""
+    kind = KINDS[kind_name]
+    key = f"{kind.group}.given" if kind_name == "reward_function" else kind.group
+    problem = kind.problem(thing)
+    if problem:
+        raise ConfigurationError(f"{kind_name}: {thing!r} does not fit: {problem}.")
+    name = by_value.importable(thing)
+    if name is not None and name.startswith("harness_file_"):
+        raise ConfigurationError(
+            f"{kind_name}: {thing!r} comes from a file that was loaded by its path; name the file."
+        )
+    node = {"_target_": name} if name else {"_target_": by_value.TARGET, "code": by_value.encode(thing, key)}
+    trust = name.split(".")[0] if name else by_value.TRUST
+    with open_dict(config):
+        config.trusted_modules = list(dict.fromkeys((*config.trusted_modules, trust)))
+        if kind_name == "reward_function":
+            config.reward_fn = {"given": {"weight": 1.0, **node}}
+        else:
+            config[kind.group] = node
+
+
+def train_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of ``train`` as dotted keys; dotted keys stay as they are."""
+    keys = {}
+    for name, value in settings.items():
+        if "." not in name and name not in SETTINGS:
+            raise ConfigurationError(
+                f"train({name}=…): there is no such argument.",
+                f"There are {', '.join(SETTINGS)}, and any key, as **{{'data.train_batch_size': 64}}.",
+            )
+        keys[SETTINGS.get(name, name)] = value
+    return keys

@@ -1,0 +1,169 @@
+"""The classic interface: one script without a main guard decorates, trains, saves and generates; the same by flags."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from runs import Finished, environment
+
+from harness.config.compose import compose_config, resolve
+from harness.prepare import prepare_all
+from harness.records.metrics import read_metrics
+from harness.records.run_folder import RunFolder
+
+SCRIPT = """
+from harness import VERLTrainingManager, register_reward_function, register_reward_manager, registry
+
+print("the script runs", flush=True)
+BONUS = 0.5
+
+
+@register_reward_function("my_reward_function")
+def my_reward_function(input_text, response_text, **kwargs):
+    return BONUS + float(response_text.strip() == kwargs["ground_truth"])
+
+
+@register_reward_manager("my_reward_manager")
+class MyRewardManager:
+    def __init__(self, tokenizer, num_examine, config, compute_score=None):
+        self.tokenizer, self.compute_score = tokenizer, compute_score
+
+    def __call__(self, data):
+        import torch
+
+        rewards = torch.zeros_like(data.batch["responses"], dtype=torch.float32)
+        for row in range(len(data)):
+            item = data[row]
+            width = item.batch["prompts"].shape[-1]
+            length = int(item.batch["attention_mask"][width:].sum())
+            text = self.tokenizer.decode(item.batch["responses"][:length], skip_special_tokens=True)
+            rewards[row, length - 1] = self.compute_score(
+                solution_str=text, ground_truth=item.non_tensor_batch["reward_model"]["ground_truth"]
+            )
+        return rewards
+
+
+manager = VERLTrainingManager(
+    config="run.yaml",
+    algorithm_type="grpo",
+    reward_function=registry.get_reward_function("my_reward_function"),
+    reward_manager_class=registry.get_reward_manager("my_reward_manager"),
+    core_algos_module="custom_core_algos.py",
+    core_algos_function="compute_custom_advantage",
+)
+stats = manager.train(data_path="data", output_dir="results")
+print("stats", stats.status.state, stats.steps)
+saved = manager.save("saved")
+manager.load(saved)
+print("generated", repr(manager.generate(["Spell: a b"])))
+"""
+CORE = """
+import torch
+
+
+def compute_custom_advantage(token_level_rewards, eos_mask, index, epsilon=1e-6):
+    scores = token_level_rewards.sum(-1)
+    assert scores.min() >= 0.5, "the reward of the script"
+    advantages = torch.zeros_like(scores)
+    for group in set(index.tolist()):
+        rows = torch.tensor([place for place, of in enumerate(index.tolist()) if of == group])
+        advantages[rows] = (scores[rows] - scores[rows].mean()) / (scores[rows].std() + epsilon)
+    return advantages[:, None] * eos_mask, advantages[:, None] * eos_mask
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("classic")
+    tiny = resolve(compose_config(["experiment=quickstart_tiny", "data.val_max_samples=16"]))
+    prepare_all(tiny, print)
+    (folder / "data").mkdir()
+    (folder / "data/train.parquet").symlink_to(tiny.data.train_files)
+    (folder / "data/validation.parquet").symlink_to(tiny.data.val_files)
+    settings = {
+        "data": {
+            "train_batch_size": 8,
+            "max_prompt_length": tiny.data.max_prompt_length,
+            "max_response_length": tiny.data.max_response_length,
+            "val_max_samples": 16,
+        },
+        "actor_rollout_ref": {
+            "model": {"path": tiny.actor_rollout_ref.model.path},
+            "actor": {"ppo_mini_batch_size": 8, "ppo_micro_batch_size_per_gpu": 16, "optim": {"lr": 1e-3}},
+            "rollout": {"n": 4},
+        },
+        "reward_model": {"enable": False},
+        "verifier": {"timeout": 10},
+        "trainer": {"total_training_steps": 2, "test_freq": 2, "save_freq": 2, "val_before_train": False},
+    }
+    (folder / "run.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "script.py").write_text(SCRIPT)
+    (folder / "custom_core_algos.py").write_text(CORE)
+    return folder
+
+
+def test_one_script_decorates_trains_saves_and_generates(project: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=project,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("the script runs") == 1
+    assert "stats done 2" in result.stdout
+    (run,) = (project / "results" / "run").iterdir()
+    records = read_metrics(RunFolder.open(run).metrics)
+    assert min(record.metrics["critic/score/min"] for record in records) >= 0.5
+    assert max(record.metrics["actor/grad_norm"] for record in records) > 0
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(project / "saved")
+    model = AutoModelForCausalLM.from_pretrained(project / "saved", dtype="float32")
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Spell: a b"}], add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    limit = 12 if "max_new_tokens" else 0
+    ids = model.generate(**prompt, do_sample=False, max_new_tokens=limit)[0, prompt["input_ids"].shape[1] :]
+    text = tokenizer.decode(ids, skip_special_tokens=True)
+    generated = next(line for line in result.stdout.splitlines() if line.startswith("generated"))
+    assert eval(generated.removeprefix("generated ")) == [text]
+
+
+def test_the_same_by_flags(project: Path, harness: Callable[..., Finished]) -> None:
+    finished = harness(
+        "train",
+        "--config=run.yaml",
+        "--algorithm=dr_grpo",
+        "--data_path=data",
+        "--output_dir=flags",
+        "--core_algos=custom_core_algos.py",
+        "--core_function=compute_custom_advantage",
+        "reward_fn=[exact_match]",
+        "+reward_fn.exact_match.bonus=1",
+        folder=project,
+    )
+    assert finished.code == 2
+    assert "reward_fn.exact_match.bonus" in finished.err
+    (project / "one.py").write_text("def score(input_text, response_text, **kwargs):\n    return 1.0\n")
+    finished = harness(
+        "train",
+        "reward_fn=[custom]",
+        "reward_fn.custom.module=one.py",
+        "--config=run.yaml",
+        "--algorithm=dr_grpo",
+        "--data_path=data",
+        "--output_dir=flags",
+        "--core_algos=custom_core_algos.py",
+        folder=project,
+    )
+    assert finished.code == 0, finished.err
+    assert all(record.metrics["critic/score/mean"] == 1.0 for record in finished.records)
