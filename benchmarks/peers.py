@@ -3,8 +3,8 @@
     python benchmarks/peers.py [--steps 6] [--rounds 2]
 
 Same model, prompts, reward, batch, group size, response limit and learning rate; TRL generates with `transformers`, its
-default. TRL gets an environment of its own, benchmarks/.venv-trl, made on first use. It is measured with bf16, its
-default, and in fp32; the harness runs as its quick start is configured. Writes benchmarks/results/peers.json.
+default. TRL gets an environment of its own, benchmarks/.venv-trl, made on first use. It is measured in fp32 and, where
+the processor has instructions for it, with bf16, its default; the harness runs as its quick start is configured. Writes benchmarks/results/peers.json.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 from step_overhead import HERE, WARM_UP_STEPS, run_harness
 
 from harness.config.compose import compose_config, resolve
+from harness.config.detect import detect_bf16
 from harness.prepare import prepare_all
 
 ROOT = HERE.parent
@@ -89,9 +90,10 @@ def main() -> None:
     for number in range(1, arguments.rounds + 1):
         with tempfile.TemporaryDirectory() as folder:
             ours = run_harness(overrides, Path(folder))
-        rounds.append(
-            {"harness": ours, "TRL fp32": run_trl(config, steps, False), "TRL bf16": run_trl(config, steps, True)}
-        )
+        sides = {"harness": ours, "TRL fp32": run_trl(config, steps, False)}
+        if detect_bf16():
+            sides["TRL bf16"] = run_trl(config, steps, True)
+        rounds.append(sides)
         print(f"round {number}: {json.dumps(rounds[-1])}", flush=True)
     report(rounds)
 
@@ -101,7 +103,7 @@ def report(rounds: list[dict[str, dict[str, float]]]) -> None:
     table: dict[str, dict[str, float]] = {}
     for figure in ("step", "first step"):
         table[figure] = {side: statistics.median(each[side][figure] for each in rounds) for side in rounds[0]}
-        for peer in ("TRL fp32", "TRL bf16"):
+        for peer in [side for side in rounds[0] if side != "harness"]:
             table[figure][f"ratio to {peer}"] = statistics.median(
                 each["harness"][figure] / each[peer][figure] for each in rounds
             )
