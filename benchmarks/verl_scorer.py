@@ -10,4 +10,4 @@ function = instantiate(json.loads(os.environ["BENCHMARK_REWARD"]), "reward_fn")
 
 def compute_score(data_source, solution_str, ground_truth, extra_info=None, **_):
     """Score one response."""
-    return function("", solution_str, data_source=data_source, ground_truth=ground_truth, extra_info=extra_info)
+    return function("", solution_str, ground_truth=ground_truth, extra_info=extra_info)

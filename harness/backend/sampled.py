@@ -84,7 +84,7 @@ class SampledBatches:
             rewards.append(torch.tensor(rewards_by_token(result, len(ids), spans), dtype=torch.float32))
         extras = [
             {**(extra or {}), "reward_extra_info": note}
-            for extra, note in zip(stored["extra_fields"].tolist(), notes, strict=True)
+            for extra, note in zip(stored.get("extra_fields").tolist(), notes, strict=True)
         ]
         nested = torch.nested.as_nested_tensor(rewards, layout=torch.jagged)
         write_columns(batch, {"rm_scores": nested, "extra_fields": NonTensorStack(*extras)})

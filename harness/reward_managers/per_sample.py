@@ -7,6 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from harness.errors import ComponentError
@@ -20,6 +21,13 @@ class WeightedFunction:
     name: str
     function: Callable[..., Any]
     weight: float = 1.0
+
+    @cached_property
+    def parameters(self) -> frozenset[str] | None:
+        """What the function takes by name; None where it takes anything."""
+        parameters = inspect.signature(self.function).parameters.values()
+        anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+        return None if anything else frozenset(parameter.name for parameter in parameters)
 
 
 class PerSampleRewardManager:
@@ -56,14 +64,15 @@ class PerSampleRewardManager:
 
 
 def _call(weighted: WeightedFunction, sample: RewardSample) -> Any:
+    columns = {
+        "data_source": sample.data_source,
+        "ground_truth": sample.ground_truth,
+        "extra_info": dict(sample.extra_info),
+    }
+    takes = weighted.parameters
+    taken = {name: value for name, value in columns.items() if takes is None or name in takes}
     try:
-        result = weighted.function(
-            sample.input_text,
-            sample.response_text,
-            data_source=sample.data_source,
-            ground_truth=sample.ground_truth,
-            extra_info=dict(sample.extra_info),
-        )
+        result = weighted.function(sample.input_text, sample.response_text, **taken)
         return asyncio.run(result) if inspect.iscoroutine(result) else result
     except Exception as error:
         error.add_note(f"in reward_fn.{weighted.name}")

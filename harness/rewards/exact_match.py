@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.rewards.extract import extract_answer
 
 
@@ -14,7 +12,6 @@ def exact_match(
     ground_truth: str,
     extract: str = "auto",
     ignore_case: bool = False,
-    **_: Any,
 ) -> dict[str, float]:
     """Compare the answer with the reference, white space apart.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 
 def format_tags(
@@ -14,7 +13,6 @@ def format_tags(
     tags: Sequence[str] = ("think", "answer"),
     only: bool = False,
     partial_credit: bool = False,
-    **_: Any,
 ) -> dict[str, float]:
     """Look for ``<think>…</think>`` and then ``<answer>…</answer>``, or other tags.
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.errors import ConfigurationError
 
 
 def length(
-    input_text: str, response_text: str, *, best: int = 200, most: int = 1000, unit: str = "words", **_: Any
+    input_text: str, response_text: str, *, best: int = 200, most: int = 1000, unit: str = "words"
 ) -> dict[str, float]:
     """1 where the response is at most ``best`` long, 0 from ``most`` on, a straight line between.
 

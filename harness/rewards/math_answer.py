@@ -21,7 +21,6 @@ def math_answer(
     ground_truth: str,
     boxed_only: bool = False,
     precision: int = 6,
-    **_: Any,
 ) -> dict[str, float]:
     r"""Compare values, not spellings: ``\frac{1}{2}``, ``0.5`` and ``1/2`` are the same.
 

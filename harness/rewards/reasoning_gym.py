@@ -29,7 +29,6 @@ def reasoning_gym(
     extra_info: Mapping[str, Any],
     extract: str = "auto",
     partial_credit: bool = True,
-    **_: Any,
 ) -> dict[str, float]:
     """Score the answer extracted from the response.
 

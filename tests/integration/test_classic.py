@@ -131,7 +131,7 @@ def test_one_script_decorates_trains_saves_and_generates(project: Path) -> None:
     prompt = tokenizer.apply_chat_template(
         [{"role": "user", "content": "Spell: a b"}], add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
-    limit = 12 if "max_new_tokens" else 0
+    limit = yaml.safe_load((project / "run.yaml").read_text())["data"]["max_response_length"]
     ids = model.generate(**prompt, do_sample=False, max_new_tokens=limit)[0, prompt["input_ids"].shape[1] :]
     text = tokenizer.decode(ids, skip_special_tokens=True)
     generated = next(line for line in result.stdout.splitlines() if line.startswith("generated"))
@@ -139,20 +139,9 @@ def test_one_script_decorates_trains_saves_and_generates(project: Path) -> None:
 
 
 def test_the_same_by_flags(project: Path, harness: Callable[..., Finished]) -> None:
-    finished = harness(
-        "train",
-        "--config=run.yaml",
-        "--algorithm=dr_grpo",
-        "--data_path=data",
-        "--output_dir=flags",
-        "--core_algos=custom_core_algos.py",
-        "--core_function=compute_custom_advantage",
-        "reward_fn=[exact_match]",
-        "+reward_fn.exact_match.bonus=1",
-        folder=project,
-    )
+    finished = harness("train", "--config=run.yaml", "--algorithm=dr_gpo", folder=project)
     assert finished.code == 2
-    assert "reward_fn.exact_match.bonus" in finished.err
+    assert "dr_grpo" in finished.err
     (project / "one.py").write_text("def score(input_text, response_text, **kwargs):\n    return 1.0\n")
     finished = harness(
         "train",

@@ -23,7 +23,7 @@ from harness.reward_managers.sample import RewardResult, Segment
 @register_reward_function("flaky")
 def flaky(input_text, response_text, divisor=3, **kwargs):
     """Cannot score the responses to a third of the prompts."""
-    if len(input_text) % divisor == 0:
+    if sum(map(ord, input_text)) % divisor == 0:
         raise ValueError(f"no score for a prompt of {len(input_text)} characters")
     return float(len(response_text))
 

@@ -20,6 +20,6 @@ from harness.rewards.exact_match import exact_match
     ],
 )
 def test_score(response: str, truth: str, params: dict, expected: float) -> None:
-    result = exact_match("prompt", response, data_source="x", ground_truth=truth, extra_info={}, **params)
+    result = exact_match("prompt", response, ground_truth=truth, **params)
 
     assert result == {"score": expected, "acc": expected}

@@ -19,7 +19,7 @@ def row(task: str, **config: Any) -> dict[str, Any]:
 
 def score(row: dict[str, Any], response: str, **params: Any) -> dict[str, float]:
     truth = row["reward_model"]["ground_truth"]
-    known = {"data_source": row["data_source"], "ground_truth": truth, "extra_info": row["extra_info"]}
+    known = {"ground_truth": truth, "extra_info": row["extra_info"]}
     return reasoning_gym("prompt", response, **known, **params)
 
 
@@ -52,7 +52,7 @@ def test_partial_credit_can_be_left_out() -> None:
 
 def test_row_of_another_data_set_is_refused() -> None:
     with pytest.raises(HarnessError, match=r"no extra_info\['reasoning_gym'\]") as caught:
-        reasoning_gym("prompt", "4", data_source="x", ground_truth="4", extra_info={"index": 0})
+        reasoning_gym("prompt", "4", ground_truth="4", extra_info={"index": 0})
     assert "data=reasoning_gym" in caught.value.remedy
 
 
