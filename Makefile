@@ -30,6 +30,7 @@ test-integration: setup ## the tests that run real verl, Ray and a browser
 evidence: setup ## what takes too long for CI, into benchmarks/results/; resumable: what is on record is not run again
 	$(BIN)/python benchmarks/quickstart_seeds.py
 	$(BIN)/python benchmarks/advantages.py
+	$(BIN)/python benchmarks/algorithms.py
 
 lint: setup ## style, format, types and import direction
 	$(BIN)/ruff check .

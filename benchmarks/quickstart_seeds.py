@@ -33,17 +33,25 @@ RUNS = Path("outputs") / "evidence"
 STEP = "timing_s/step"
 
 
-def run_seed(experiment: str, seed: int) -> dict[str, Any]:
-    """One training, measured from its record."""
-    command = ["train", f"experiment={experiment}", f"seed={seed}", f"output_root={RUNS}"]
-    started = time.time()
+def run_training(overrides: list[str]) -> str:
+    """One training by the command line; its run's folder."""
+    command = ["train", *overrides, f"output_root={RUNS}"]
     result = subprocess.run(
         [sys.executable, "-m", "harness.cli", *command], capture_output=True, text=True, check=False
     )
     if result.returncode:
         raise SystemExit(f"harness {' '.join(command)} failed:\n{result.stderr}")
-    run = RunFolder.open(result.stdout.strip().splitlines()[-1].removeprefix("run: "))
-    return {"command": f"harness {' '.join(command)}", "seconds_in_all": round(time.time() - started)} | figures(run)
+    return result.stdout.strip().splitlines()[-1].removeprefix("run: ")
+
+
+def run_seed(experiment: str, seed: int) -> dict[str, Any]:
+    """One training, measured from its record."""
+    words = [f"experiment={experiment}", f"seed={seed}"]
+    started = time.time()
+    run = RunFolder.open(run_training(words))
+    return {"command": f"harness train {' '.join(words)}", "seconds_in_all": round(time.time() - started)} | figures(
+        run
+    )
 
 
 def figures(run: RunFolder) -> dict[str, Any]:
