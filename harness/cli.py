@@ -20,7 +20,8 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
       --algorithm NAME --data_path FOLDER --output_dir FOLDER --epochs N
       --core_algos MODULE --core_function NAME --reward_manager NAME
                             the same as overrides
-  evaluate RUN|CHECKPOINT   validate only
+  evaluate RUN|CHECKPOINT|MODEL_FOLDER
+                            validate only
   check [overrides]         report every problem of a configuration
   show [overrides]          print the resolved configuration as YAML
   list [group]              the groups and their options
@@ -117,7 +118,8 @@ def _evaluate(flags: dict[str, str | bool], words: list[str]) -> int:
     targets = [word for word in words if "=" not in word]
     if len(targets) != 1:
         raise ConfigurationError(
-            "harness evaluate: name one run or checkpoint.", "harness evaluate RUN|CHECKPOINT [overrides]"
+            "harness evaluate: name one run, checkpoint or model folder.",
+            "harness evaluate RUN|CHECKPOINT|MODEL_FOLDER [overrides]",
         )
     print(f"run: {evaluate_run(targets[0], [word for word in words if word != targets[0]])}")
     return 0

@@ -85,8 +85,19 @@ def resume_run(path: str, overrides: Sequence[str]) -> str:
 
 
 def evaluate_run(target: str, overrides: Sequence[str]) -> str:
-    """Validate a run's last checkpoint, or the ``global_step_N`` folder named; returns the new run's folder."""
+    """Validate a model; returns the new run's folder.
+
+    Args:
+        target: A run, whose last checkpoint counts; a ``global_step_N`` folder of one; or a Hugging Face model folder,
+            which is validated with what the overrides compose to.
+        overrides: Words of the command.
+    """
     path = Path(target)
+    if is_model_folder(path):
+        config = compose_config([*overrides, f"actor_rollout_ref.model.path={path.resolve()}"])
+        manager = build_manager(config, overrides)
+        manager.evaluate()
+        return manager.run.shown()
     checkpoint = path if path.name.startswith("global_step_") else None
     run = RunFolder.open(path.parent.parent if checkpoint else path)
     if checkpoint is None:
@@ -106,6 +117,11 @@ def evaluate_run(target: str, overrides: Sequence[str]) -> str:
     manager = build_manager(config, overrides)
     manager.evaluate(str(checkpoint))
     return manager.run.shown()
+
+
+def is_model_folder(path: Path) -> bool:
+    """Whether it is a folder that `transformers` loads."""
+    return (path / "config.json").is_file()
 
 
 def recorded_config(run: RunFolder, overrides: Sequence[str]) -> DictConfig:

@@ -89,11 +89,13 @@ class VERLTrainingManager(RLTrainingManager):
         """Validate only, as a run of its own.
 
         Args:
-            checkpoint: A ``global_step_N`` folder; the model's own weights if not given.
+            checkpoint: A ``global_step_N`` folder or a Hugging Face folder; the configured model if not given.
             settings: Further values by dotted key.
         """
         settings |= {"trainer.val_only": True, "trainer.val_before_train": True}
-        if checkpoint is not None:
+        if checkpoint is not None and (Path(checkpoint) / "config.json").is_file():
+            settings["actor_rollout_ref.model.path"] = str(Path(checkpoint).resolve())
+        elif checkpoint is not None:
             settings |= {
                 "trainer.resume_mode": "resume_path",
                 "trainer.resume_from_path": str(Path(checkpoint).resolve()),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import math
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +47,7 @@ class ScoringService:
             result = self._process().ask(sample, self.limits.timeout_seconds)
         except SampleFailed as failure:
             return self._failed(sample, failure)
-        return RewardResult(result.score, {**result.extra, FAILED: 0.0}, result.token_rewards, result.segments)
+        return _checked(result)
 
     def score_batch(self, samples: Sequence[RewardSample]) -> list[RewardResult]:
         """Score a whole batch with a manager that wants it; the time limit counts for each sample of it.
@@ -58,9 +60,10 @@ class ScoringService:
             results = self.executor.submit(lambda: self._process().ask(list(samples), limit)).result()
         except SampleFailed as failure:
             return [self._failed(sample, failure) for sample in samples]
-        if len(results) != len(samples):
-            raise ComponentError(f"reward_manager: {len(results)} results came back for {len(samples)} responses.")
-        return [RewardResult(r.score, {**r.extra, FAILED: 0.0}, r.token_rewards, r.segments) for r in results]
+        if not isinstance(results, Sequence) or len(results) != len(samples):
+            count = len(results) if isinstance(results, Sequence) else type(results).__name__
+            raise ComponentError(f"reward_manager: {count} results came back for {len(samples)} responses.")
+        return [_checked(result) for result in results]
 
     def close(self) -> None:
         """End all processes."""
@@ -84,6 +87,21 @@ class ScoringService:
         if len(self.setup.functions) > 1:
             extra |= {f"reward_fn/{name}": self.limits.score for name in self.setup.functions}
         return RewardResult(self.limits.score, extra)
+
+
+def _checked(result: Any) -> RewardResult:
+    """A reward manager's result, marked as one that did not fail.
+
+    Raises:
+        ComponentError: It is none, or a reward is no finite number.
+    """
+    if not isinstance(result, RewardResult):
+        raise ComponentError(f"reward_manager: {result!r} came back for a response, not a RewardResult.")
+    rewards = [result.score, *(result.token_rewards or ()), *(segment.reward for segment in result.segments)]
+    wrong = [reward for reward in rewards if isinstance(reward, str) or not math.isfinite(reward)]
+    if wrong:
+        raise ComponentError(f"reward_manager: it gave a reward of {wrong[0]!r}, not a finite number.")
+    return dataclasses.replace(result, extra={**result.extra, FAILED: 0.0})
 
 
 def _short(value: Any) -> str:

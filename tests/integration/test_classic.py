@@ -138,6 +138,15 @@ def test_one_script_decorates_trains_saves_and_generates(project: Path) -> None:
     assert eval(generated.removeprefix("generated ")) == [text]
 
 
+def test_a_saved_model_is_evaluated(project: Path, harness: Callable[..., Finished]) -> None:
+    words = ("experiment=quickstart_tiny", "data.val_max_samples=16", "name=evaluated")
+    finished = harness("evaluate", "saved", *words, folder=project)
+    assert finished.code == 0, finished.err
+    (record,) = finished.records
+    assert record.step == 0
+    assert any(name.startswith("val-core") for name in record.metrics)
+
+
 def test_the_same_by_flags(project: Path, harness: Callable[..., Finished]) -> None:
     finished = harness("train", "--config=run.yaml", "--algorithm=dr_gpo", folder=project)
     assert finished.code == 2

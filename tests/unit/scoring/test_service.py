@@ -48,6 +48,10 @@ class Ranks:
 
         if samples[0].response_text == "few":
             return []
+        if samples[0].response_text == "nan":
+            return [RewardResult(0.0, {}, token_rewards=(1.0, float("nan")))]
+        if samples[0].response_text == "number":
+            return [1.0]
         longest = max(len(s.response_text) for s in samples)
         return [RewardResult(float(len(s.response_text) == longest) + self.bonus, {"acc": 1.0}) for s in samples]
 '''
@@ -143,8 +147,13 @@ def test_a_whole_batch(make: Make, tmp_path: Path) -> None:
     assert service.whole_batches
     results = service.score_batch([RewardSample("q", "a"), RewardSample("q", "abc")])
     assert [result.score for result in results] == [0.5, 1.5]
-    with pytest.raises(ComponentError, match="0 results came back for 1 responses"):
-        service.score_batch([RewardSample("q", "few")])
+    for text, words in {
+        "few": "0 results came back for 1 responses",
+        "nan": "it gave a reward of nan, not a finite number",
+        "number": "1.0 came back for a response, not a RewardResult",
+    }.items():
+        with pytest.raises(ComponentError, match=words):
+            service.score_batch([RewardSample("q", text)])
 
 
 def test_its_processes_end_with_it(tmp_path: Path) -> None:
