@@ -9,21 +9,18 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from harness.components.files import split_target
-from harness.components.instantiate import TRUSTED, is_trusted
 from harness.config.check_algorithm import algorithm_problems
-from harness.config.source import module_source, names_in
+from harness.config.check_targets import target_problems
 from harness.config.suggest import did_you_mean
 from harness.errors import ConfigurationError
 
 TRAINER_MODES = ("sync", "colocate_async", "separate_async")
 PARQUET_LEAST_BYTES = 12  # mark, footer length, mark
-COMPONENT_GROUPS = ("manager", "reward_manager", "advantage_fn", "policy_loss", "algorithm_steps")
 
 
 def find_problems(config: DictConfig) -> list[ConfigurationError]:
     """Every problem found in a composed configuration, in the order of the stages that would meet them."""
-    found = [*_missing_values(config), *_files(config), *_targets(config), *_choices(config), *_batches(config)]
+    found = [*_missing_values(config), *_files(config), *target_problems(config), *_choices(config), *_batches(config)]
     return [*found, *algorithm_problems(config)]
 
 
@@ -97,38 +94,6 @@ def _model(model: str) -> Iterator[ConfigurationError]:
         yield ConfigurationError(
             f"{key}: there is no folder {path}.", "Give a model folder or a hub name such as Qwen/Qwen3-0.6B."
         )
-
-
-def _targets(config: DictConfig) -> Iterator[ConfigurationError]:
-    nodes = [(group, config.get(group)) for group in COMPONENT_GROUPS]
-    nodes += [(f"reward_fn.{name}", node) for name, node in (config.get("reward_fn") or {}).items()]
-    nodes += [(f"prepare.{name}", node) for name, node in (config.get("prepare") or {}).items()]
-    for key, node in nodes:
-        if node is not None and node.get("_target_"):
-            yield from _target(key, str(node["_target_"]), list(config.trusted_modules))
-
-
-def _target(key: str, target: str, trusted: list[str]) -> Iterator[ConfigurationError]:
-    file = split_target(target)
-    module, name = (str(file[0]), file[1]) if file else (target.rpartition(".")[0], target.rpartition(".")[2])
-    if not is_trusted(target, trusted):
-        known = ", ".join([*(prefix[:-1] for prefix in TRUSTED), *trusted])
-        yield ConfigurationError(
-            f"{key}._target_: {target} is outside the trusted modules ({known}).",
-            f"If you trust it, add trusted_modules=[{module if file else target.split('.')[0]}] on the command line.",
-        )
-        return
-    source = _file_source(file[0]) if file else module_source(module)
-    if source is None:
-        yield ConfigurationError(
-            f"{key}._target_: there is no module {module}.", "Check its spelling and where it lies."
-        )
-    elif name not in (names := names_in(source)):
-        yield ConfigurationError(f"{key}._target_: {module} has no {name!r}.", did_you_mean(name, names))
-
-
-def _file_source(path: Path) -> str | None:
-    return path.read_text() if path.is_file() else None
 
 
 def _choices(config: DictConfig) -> Iterator[ConfigurationError]:

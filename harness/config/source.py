@@ -40,3 +40,16 @@ def class_named(tree: ast.Module, name: str) -> ast.ClassDef | None:
 def methods_of(node: ast.ClassDef) -> set[str]:
     """The methods a class defines itself."""
     return {item.name for item in node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))}
+
+
+def arguments_of(tree: ast.Module, name: str) -> ast.arguments | None:
+    """The parameters of a function, or of a class's own constructor; None where they stand elsewhere."""
+    for node in tree.body:
+        if getattr(node, "name", None) != name:
+            continue
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return node.args
+        if isinstance(node, ast.ClassDef):
+            own = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
+            return own[0].args if own else None
+    return None

@@ -97,7 +97,7 @@ def _checked(result: Any) -> RewardResult:
     """
     if not isinstance(result, RewardResult):
         raise ComponentError(f"reward_manager: {result!r} came back for a response, not a RewardResult.")
-    rewards = [result.score, *(result.token_rewards or ()), *(segment.reward for segment in result.segments)]
+    rewards: list[Any] = [result.score, *(result.token_rewards or ()), *(segment.reward for segment in result.segments)]
     wrong = [reward for reward in rewards if isinstance(reward, str) or not math.isfinite(reward)]
     if wrong:
         raise ComponentError(f"reward_manager: it gave a reward of {wrong[0]!r}, not a finite number.")
