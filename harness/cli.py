@@ -102,6 +102,9 @@ def _train(flags: dict[str, str | bool], overrides: list[str]) -> int:
     words = [*classic_words(flags), *overrides]
     file = str(flags["--config"]) if "--config" in flags else None
     if flags.get("--resume"):
+        for flag in flags:
+            if flag.lstrip("-") in CLASSIC:
+                raise ConfigurationError(f"--resume goes on with what is recorded; {flag} cannot change it.")
         run = resume_run(str(flags["--resume"]), words)
     elif flags.get("--dry-run"):
         print(dry_run(words, file), end="")

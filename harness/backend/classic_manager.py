@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,6 @@ from omegaconf import OmegaConf
 from tensordict import TensorDict
 from verl.protocol import DataProto
 
-from harness.components.instantiate import component_of
 from harness.errors import ComponentError
 from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
 from harness.reward_managers.sample import RewardResult, RewardSample
@@ -26,16 +24,16 @@ class ClassicRewardManager:
     """Gives such a manager the batch in verl's old layout: prompts padded on the left, responses on the right.
 
     Args:
-        node: The manager's node, as JSON: its ``_target_`` and further parameters of its constructor.
-        trusted: Prefixes the user trusts.
+        component: The manager's class.
+        parameters: Further parameters of its constructor.
         config: The whole configuration.
         functions: The reward functions, whose weighted sum is ``compute_score``.
     """
 
     def __init__(
         self,
-        node: str,
-        trusted: Sequence[str],
+        component: Any,
+        parameters: Mapping[str, Any],
         config: Mapping[str, Any],
         functions: list[WeightedFunction],
     ) -> None:
@@ -43,10 +41,7 @@ class ClassicRewardManager:
 
         whole = OmegaConf.create(dict(config))
         path = whole.actor_rollout_ref.model.tokenizer_path or whole.actor_rollout_ref.model.path
-        self.tokenizer, given = hf_tokenizer(path), json.loads(node)
-        component = component_of(given, "reward_manager", trusted)
-        self.name = f"{component.__module__}.{component.__qualname__}"
-        parameters = {name: value for name, value in given.items() if name not in ("_target_", "code")}
+        self.tokenizer, self.name = hf_tokenizer(path), f"{component.__module__}.{component.__qualname__}"
         self.scorer = PerSampleRewardManager(functions)
         available = {"num_examine": 0, "config": whole, "compute_score": self._compute_score, **parameters}
         takes = inspect.signature(component).parameters

@@ -14,11 +14,11 @@ from harness.errors import ConfigurationError
 
 
 def rows_by_prompt(batch: KVBatchMeta) -> dict[str, list[int]]:
-    """Each prompt's id and its rows, in the order in which prompts first appear."""
+    """Each prompt's id and its rows, in the order in which the prompts were made: their ids are counted."""
     rows: dict[str, list[int]] = {}
     for row, key in enumerate(batch.keys):
         rows.setdefault(key.rsplit("_", 2)[0], []).append(row)
-    return rows
+    return dict(sorted(rows.items()))
 
 
 def keep_prompts(batch: KVBatchMeta, uids: Collection[str]) -> KVBatchMeta:

@@ -119,7 +119,7 @@ def build_replay_buffer(
 ) -> Any:
     """Turn the buffer that verl's trainer built into ours, keeping its configuration.
 
-    A user's own sampler (``trainer.v1.sampler.custom_sampler``) is left as it is.
+    A user's own sampler (``trainer.v1.sampler.custom_sampler``) goes on as it is, and ``finish`` sees what it samples.
 
     Args:
         original: verl's buffer.
@@ -129,10 +129,12 @@ def build_replay_buffer(
         finish: Called with every batch, its partition and the prompts wanted; returns what is used, and metrics.
     """
     ours = {ReplayBuffer: SyncReplayBuffer, ReplayBufferAsync: AsyncReplayBuffer}.get(type(original))
-    if ours is not None:
+    if ours is None:  # a sampler of the user's own keeps its ways
+        original.__class__ = type(f"Finishing{type(original).__name__}", (_Finishing, type(original)), {})
+    else:
         original.__class__ = ours
         original.poll_interval = POLL_SECONDS
         original.train_batch_size = train_batch_size
-        original.oversample, original.finish = oversample, finish
         original.bound_refills(max_gen_batches)
+    original.oversample, original.finish = oversample, finish
     return original

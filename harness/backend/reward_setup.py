@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -14,7 +13,7 @@ from harness.scoring.service import ScoringService
 from harness.scoring.setup import GIGABYTE, Limits, Setup
 
 VERL_SCORER = "harness.backend.verl_scorer.VerlScorer"
-CLASSIC_MANAGER = "harness.backend.classic_manager.ClassicRewardManager"
+CLASSIC_MANAGER = "harness.backend.classic_manager"
 
 
 def limits_of(config: DictConfig) -> Limits:
@@ -36,16 +35,14 @@ def scoring_setup(config: DictConfig) -> Setup:
     trusted = tuple(config.get("trusted_modules") or ())
     functions = OmegaConf.to_container(config.reward_fn, resolve=True)
     for node in functions.values():
-        if not node.get("_target_"):
-            node |= {"_target_": VERL_SCORER, "reward": OmegaConf.to_container(config.reward, resolve=True)}
+        if node.get("_target_") == VERL_SCORER:
+            node |= _verls_choice(config)
     manager = OmegaConf.to_container(config.reward_manager, resolve=True)
     supplied: dict[str, Any] = {}
     if not manager.get("_target_"):
         manager = {}
     elif is_classic(component_of(manager, "reward_manager", trusted)):
-        # quoted, because a node within a node would be built
-        manager = {"_target_": CLASSIC_MANAGER, "node": json.dumps(manager), "trusted": list(trusted)}
-        supplied = {"config": OmegaConf.to_container(config, resolve=True)}
+        supplied = {"config": OmegaConf.to_container(config, resolve=True), "adapter": CLASSIC_MANAGER}
     return Setup(
         functions=functions,
         manager=manager,
@@ -54,6 +51,17 @@ def scoring_setup(config: DictConfig) -> Setup:
         search_path=tuple(sys.path),
         supplied=supplied,
     )
+
+
+def _verls_choice(config: DictConfig) -> dict[str, Any]:
+    """What decides verl's scorer, without the ``_target_`` of verl's own dataclasses."""
+    custom = OmegaConf.to_container(config.reward.custom_reward_function, resolve=True)
+    sandbox = config.reward.get("sandbox_fusion") or {}
+    return {
+        "custom": {name: value for name, value in custom.items() if name != "_target_"},
+        "sandbox_url": sandbox.get("url"),
+        "sandbox_memory_mb": sandbox.get("memory_limit_mb") or 1024,
+    }
 
 
 def batch_scoring_service(config: DictConfig) -> ScoringService | None:

@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from verl.experimental.reward_loop.reward_manager import get_reward_manager_cls
 from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 
-from harness.backend.reward_setup import limits_of, scoring_setup, wants_whole_batches
+from harness.backend.reward_setup import VERL_SCORER, limits_of, scoring_setup, wants_whole_batches
+from harness.errors import ConfigurationError
 from harness.reward_managers.sample import RewardSample
 from harness.reward_managers.spread import with_note
 from harness.scoring.service import ScoringService
@@ -65,6 +66,12 @@ class HarnessRewardManager(RewardManagerBase):
         self.later = wants_whole_batches(config)
         if self.later:
             return
+        if config.reward.reward_model.enable:  # its functions talk to servers of verl's, from this process
+            _require_verls_own(config)
+            self.verl_manager = _verl_manager_class(config)(
+                config=config, tokenizer=tokenizer, compute_score=compute_score, **router
+            )
+            return
         self.service = ScoringService(scoring_setup(config), limits_of(config))
         if not scores_text(config):
             self.verl_manager = _verl_manager(config, tokenizer, self.service, router)
@@ -101,7 +108,7 @@ def sample_from_row(row: Mapping[str, Any], response_text: str, response_length:
         response_text=response_text,
         data_source=row.get("data_source", ""),
         ground_truth=(row.get("reward_model") or {}).get("ground_truth"),
-        extra_info=row.get("extra_info") or {},
+        extra_info={**(row.get("extra_info") or {}), **_of_the_rollout(row)},
         response_length=response_length,
         messages=messages,
         uid=str(row.get("uid", "")),
@@ -109,17 +116,35 @@ def sample_from_row(row: Mapping[str, Any], response_text: str, response_length:
     )
 
 
+def _of_the_rollout(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What verl's managers add to ``extra_info``. Source: verl.experimental.reward_loop.reward_manager.naive."""
+    found = {"num_turns": row.get("__num_turns__"), "rollout_reward_scores": row.get("reward_scores")}
+    found |= row.get("tool_extra_fields") or {}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _verl_manager_class(config: DictConfig) -> Any:
+    chosen = config[VERL_MANAGER_KEY]
+    if chosen["source"] == "register":
+        return get_reward_manager_cls(chosen["name"])
+    from verl.utils.import_utils import load_extern_object
+
+    return load_extern_object(module_path=chosen["module"]["path"], object_name=chosen["name"])
+
+
+def _require_verls_own(config: DictConfig) -> None:
+    """A reward model of verl's works with verl's reward functions and managers alone."""
+    targets = [node.get("_target_") for node in config.reward_fn.values()]
+    if targets != [VERL_SCORER] or config.reward_manager.get("_target_"):
+        raise ConfigurationError(
+            "reward.reward_model.enable=true works with reward_fn=[verl] and reward_manager=verl.",
+            "Choose those, with a scorer of yours in reward.custom_reward_function, or set it to false.",
+        )
+
+
 def _verl_manager(
     config: DictConfig, tokenizer: Any, service: ScoringService, router: dict[str, Any]
 ) -> RewardManagerBase:
-    chosen = config[VERL_MANAGER_KEY]
-    if chosen["source"] == "register":
-        manager_class = get_reward_manager_cls(chosen["name"])
-    else:
-        from verl.utils.import_utils import load_extern_object
-
-        manager_class = load_extern_object(module_path=chosen["module"]["path"], object_name=chosen["name"])
-
     def compute_score(
         data_source: str, solution_str: str, ground_truth: Any, extra_info: Any = None, **_: Any
     ) -> dict[str, Any]:
@@ -127,4 +152,4 @@ def _verl_manager(
         result = service.executor.submit(service.score, sample).result()
         return {"score": result.score, **result.extra}
 
-    return manager_class(config=config, tokenizer=tokenizer, compute_score=compute_score, **router)
+    return _verl_manager_class(config)(config=config, tokenizer=tokenizer, compute_score=compute_score, **router)

@@ -9,7 +9,7 @@ import transfer_queue as tq
 from tensordict import NonTensorStack
 from transfer_queue import KVBatchMeta
 
-from harness.backend.columns import read_columns, write_columns
+from harness.backend.columns import objects_of, read_columns, write_columns
 from harness.backend.outcomes import keep_prompts, rows_by_prompt
 from harness.backend.reward_setup import batch_scoring_service, limits_of
 from harness.backend.rewards import sample_from_row
@@ -39,11 +39,18 @@ class SampledBatches:
 
     def finish(self, batch: KVBatchMeta, partition: str, prompts: int) -> tuple[KVBatchMeta, dict[str, float]]:
         """See `harness.backend.replay.build_replay_buffer`."""
+        if self.trainer.reward_loop_manager.reward_loop_worker_handles is None:
+            return self._scored_by_verl_later(batch)
         notes, rewards = self._scored(batch)
+        if notes and all(note.get(FAILED) for note in notes):
+            raise TrainingError(
+                f"reward_fn: none of the {len(notes)} responses could be scored.",
+                "See the reasons in the log; a reward that always fails teaches nothing.",
+                stage="generating",
+            )
         if partition == "val":
             return batch, {}
-        metrics = note_means(notes)
-        metrics["reward/total"] = float(rewards.mean())
+        metrics = note_means(notes) | {"reward/mean": float(rewards.mean())}
         if self.drop:
             batch = self._without_failed_groups(batch, notes)
         if self.trainer.steps.oversample > 1:
@@ -51,9 +58,20 @@ class SampledBatches:
             metrics |= further
         return batch, metrics
 
+    def _scored_by_verl_later(self, batch: KVBatchMeta) -> tuple[KVBatchMeta, dict[str, float]]:
+        """A reward model on the policy's devices gives its scores after sampling."""
+        if self.drop or self.trainer.steps.oversample > 1 or self.service is not None:
+            raise ConfigurationError(
+                "A reward model without devices of its own scores after sampling, too late for scoring.on_error=drop, "
+                "for algorithm_steps.oversample and for managers of whole batches.",
+                "Give it some: reward.reward_model.enable_resource_pool=true.",
+            )
+        return batch, {}
+
     def _scored(self, batch: KVBatchMeta) -> tuple[list[dict[str, Any]], torch.Tensor]:
         """Each row's notes of the reward manager, and its reward; token by token in ``rm_scores`` then."""
         if self.service is not None:
+            _require_single_outputs(batch)
             results: list[RewardResult | None] = list(self.service.score_batch(self._samples(batch)))
             notes = [dict(result.extra) for result in results if result is not None]
         else:
@@ -62,6 +80,7 @@ class SampledBatches:
             scores = columns["rm_scores"].sum(dim=1)
             if not any(NOTE in note for note in notes):
                 return notes, scores
+            _require_single_outputs(batch)
             results = [
                 from_note(float(score), note) if NOTE in note else None
                 for score, note in zip(scores, notes, strict=True)
@@ -91,12 +110,11 @@ class SampledBatches:
         return torch.stack([row.sum() for row in rewards])
 
     def _samples(self, batch: KVBatchMeta) -> list[RewardSample]:
+        names = ("raw_prompt", "data_source", "reward_model", "extra_info", "uid")
         stored = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id)
-        columns = {name: stored[name] for name in ("prompts", "responses")}
-        ids = {name: [row.tolist() for row in column.unbind()] for name, column in columns.items()}
+        ids = {name: [row.tolist() for row in stored[name].unbind()] for name in ("prompts", "responses")}
+        objects = {name: objects_of(stored.get(name).tolist()) for name in names if name in stored.keys()}  # noqa: SIM118
         texts = self.trainer.tokenizer.batch_decode(ids["responses"], skip_special_tokens=True)
-        wanted = ("raw_prompt", "data_source", "reward_model", "extra_info", "uid")
-        objects = {name: column for name, column in read_columns(batch).items() if name in wanted}
         return [
             sample_from_row(
                 {name: column[row] for name, column in objects.items()},
@@ -120,12 +138,21 @@ class SampledBatches:
         return keep_prompts(batch, whole) if len(whole) < len(rows) else batch
 
 
+def _require_single_outputs(batch: KVBatchMeta) -> None:
+    """verl gives every output of a session the notes of its last one, which fit the tokens of that alone."""
+    if any(not key.endswith("_0") for key in batch.keys):
+        raise ConfigurationError(
+            "reward_manager: rewards of tokens, steps and whole batches need one output a session, and this agent loop "
+            "gives several.",
+            "Use a manager that gives each response a score.",
+        )
+
+
 def note_means(notes: list[dict[str, Any]]) -> dict[str, float]:
-    """The mean of every number that the reward manager noted; ``scoring_failed`` is counted."""
-    metrics = {}
+    """The mean of every number that the reward manager noted, and how many responses could not be scored."""
+    metrics = {"scoring/failed_sum": float(sum(bool(note.get(FAILED)) for note in notes))}  # verl adds what says sum
     for name in {name: None for note in notes for name in note}:
         values = [note[name] for note in notes if isinstance(note.get(name), (bool, int, float))]
-        if values:
-            shown = name if "/" in name else f"reward/{name}"
-            metrics[shown] = float(sum(values) if name == FAILED else sum(values) / len(values))
+        if values and name != FAILED:
+            metrics[name if "/" in name else f"reward/{name}"] = float(sum(values) / len(values))
     return metrics

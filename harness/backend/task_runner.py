@@ -60,9 +60,15 @@ class TaskRunner:
 
     def _rollout_manager(self) -> Any:
         from harness.backend.batch_rollout import BatchRolloutManager, batch_rollout_applies
+        from harness.backend.reward_setup import wants_whole_batches
 
         trainer = self.trainer
         with_greedy = trainer.advantage_fn is not None and "greedy_scores" in signature(trainer.advantage_fn).parameters
+        if with_greedy and wants_whole_batches(self.config):
+            raise ConfigurationError(
+                "advantage_fn needs greedy_scores, and a reward_manager that scores whole batches gives none.",
+                "Choose a manager that scores each response, or another algorithm.",
+            )
         if batch_rollout_applies(self.config, trainer.processor):
             return BatchRolloutManager(
                 self.config,

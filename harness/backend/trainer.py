@@ -138,6 +138,7 @@ class HarnessTrainer:
     # --- components ---------------------------------------------------------------------------------------------
 
     def _compute_advantage(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
+        self.recorder.stage("computing advantages", self.global_steps)
         with marked_timer("algorithm_steps", self.timing_raw):
             self.steps.before_advantages(self, batch, metrics)
         if self.advantage_fn is None:

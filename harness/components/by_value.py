@@ -8,6 +8,7 @@ among the trusted modules, which YAML cannot add.
 from __future__ import annotations
 
 import base64
+import sys
 import zlib
 from typing import Any
 
@@ -20,9 +21,12 @@ TRUST = "by_value"
 def importable(thing: Any) -> str | None:
     """The dotted name under which any process can import this, or None."""
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
-    if not module or not name or module == "__main__" or "<" in name:
+    if not module or not name or module == "__main__":
         return None
-    return f"{module}.{name}"
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return f"{module}.{name}" if found is thing else None  # a wrapper or a bound method bears another's name
 
 
 def encode(thing: Any, key: str) -> str:

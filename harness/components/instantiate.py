@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from harness.components import by_value, files
+from harness.components.kinds import kind_of
 from harness.errors import ComponentError, HarnessError
 
 TRUSTED = ("harness.", "experiments.", "verl.")
@@ -30,7 +31,7 @@ def instantiate(node: Mapping[str, Any] | DictConfig, key: str, trusted: Sequenc
         node: Mapping with ``_target_`` and the component's parameters.
         key: Where the node stands in the configuration, for messages.
         trusted: Prefixes the user trusts besides `TRUSTED`.
-        extra: Parameters the caller supplies to classes that take them; the node's own win.
+        extra: Parameters the caller supplies to classes that take them; a node may not give them.
 
     Raises:
         ComponentError: The target is untrusted, cannot be imported, or its parameters do not fit its signature.
@@ -43,10 +44,12 @@ def instantiate(node: Mapping[str, Any] | DictConfig, key: str, trusted: Sequenc
     if target == by_value.TARGET:
         del plain["code"]
     parameters = {name: _build_nested(value, f"{key}.{name}", trusted) for name, value in plain.items()}
+    for name in extra:
+        if name in parameters:
+            raise ComponentError(f"{key}.{name} is supplied by the harness.", "Take it out of the configuration.")
+    _require_kind(component, key, target)
     if inspect.isclass(component):
-        supplied = {
-            name: value for name, value in extra.items() if name not in parameters and _accepts(component, name)
-        }
+        supplied = {name: value for name, value in extra.items() if _accepts(component, name)}
         _check_binding(component, {**supplied, **parameters}, key, target, partial=False)
         return _call(component, {**supplied, **parameters}, key, target)
     _check_binding(component, parameters, key, target, partial=True)
@@ -84,6 +87,8 @@ def locate(target: str, key: str, trusted: Sequence[str] = ()) -> Callable[..., 
             f"trusted_modules=[{file[0] if file else target.split('.')[0]}].",
         )
     found = _import(target, key)
+    if found is by_value.decode:  # under whatever name
+        raise ComponentError(f"{key}._target_: {target} is no component.")
     home = getattr(found, "__module__", None) or ""
     if not (home.startswith("harness_file_") or is_trusted(f"{home}.", trusted)):
         raise ComponentError(
@@ -105,6 +110,14 @@ def is_trusted(target: str, trusted: Sequence[str] = ()) -> bool:
 
 def _trusted_names(trusted: Sequence[str]) -> list[str]:
     return [*(prefix[:-1] for prefix in TRUSTED), *trusted]
+
+
+def _require_kind(component: Any, key: str, target: str) -> None:
+    """A group takes components of its kind alone, not whatever can be called."""
+    kind = kind_of(key)
+    problem = kind.problem(component) if kind else None
+    if problem:
+        raise ComponentError(f"{key}._target_: {target} does not fit: {problem}.")
 
 
 def _import(target: str, key: str) -> Any:

@@ -60,7 +60,7 @@ def _policy_loss(thing: Any) -> str | None:
 def _reward_manager(thing: Any) -> str | None:
     if inspect.isclass(thing) and any(hasattr(thing, name) for name in ("score", "score_batch")):
         return None
-    if inspect.isclass(thing) and "__call__" in vars(thing):
+    if inspect.isclass(thing) and any("__call__" in vars(base) for base in thing.__mro__):
         return None
     return "it must be a class with score(sample), score_batch(samples) or __call__(data)"
 
@@ -92,6 +92,16 @@ KINDS = {
 }
 
 
+def kind_of(key: str) -> Kind | None:
+    """The kind of the component at this key of the configuration; None where it is no such place."""
+    group = key.partition(".")[0]
+    if group == "algorithm_steps":
+        return KINDS["algorithm"]
+    parts = 2 if group == "reward_fn" else 1
+    whole = key.count(".") == parts - 1
+    return next((kind for kind in KINDS.values() if kind.group == group and whole), None)
+
+
 def option_node(kind: Kind, name: str, target: str, parameters: dict[str, Any], base: str = "grpo") -> dict[str, Any]:
     """What a registered name stands for in the configuration.
 
@@ -117,15 +127,21 @@ def package(kind: Kind, name: str) -> str:
 
 
 def _parameters(thing: Any) -> tuple[list[str], bool]:
-    if not callable(thing):
-        return [], False
-    parameters = inspect.signature(thing).parameters.values()
+    parameters = _signature(thing)
     named = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     return named, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
+def _signature(thing: Any) -> list[inspect.Parameter]:
+    """The parameters with which it is called; of a class, those of its objects."""
+    if inspect.isclass(thing):
+        called = next((vars(base)["__call__"] for base in thing.__mro__ if "__call__" in vars(base)), None)
+        return list(inspect.signature(called).parameters.values())[1:] if called else []
+    return list(inspect.signature(thing).parameters.values()) if callable(thing) else []
+
+
 def _unknown_required(thing: Any, known: tuple[str, ...], skip: int) -> str | None:
-    parameters = list(inspect.signature(thing).parameters.values())[skip:]
+    parameters = _signature(thing)[skip:]
     named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     unknown = [p.name for p in named if p.default is p.empty and p.name not in known]
     return f"nothing gives it {', '.join(unknown)}; give them a default" if unknown else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator
 
 from omegaconf import DictConfig, OmegaConf
@@ -27,6 +28,8 @@ def algorithm_problems(config: DictConfig) -> Iterator[ConfigurationError]:
     yield from _groups_of_one(config)
     yield from _whole_batches(config)
     yield from _oversampling(config)
+    yield from _process_reward_batches(config)
+    yield from _greedy_baseline(config)
     try:
         Limits(**OmegaConf.to_container(config.scoring, resolve=True))
     except (ConfigurationError, TypeError) as error:
@@ -67,6 +70,27 @@ def scores_whole_batches(config: DictConfig) -> bool:
         return False
     methods = methods_of(found)
     return "score_batch" in methods or ("__call__" in methods and "score" not in methods)
+
+
+def _greedy_baseline(config: DictConfig) -> Iterator[ConfigurationError]:
+    target = str((config.get("advantage_fn") or {}).get("_target_") or "")
+    if target == "harness.advantages.remax.remax" and scores_whole_batches(config):
+        yield ConfigurationError(
+            "reward_manager scores a whole batch, and ReMax's baseline is the score of a greedy response by itself.",
+            "Choose a manager that scores each response, such as reward_manager=per_sample.",
+        )
+
+
+def _process_reward_batches(config: DictConfig) -> Iterator[ConfigurationError]:
+    """verl fills a step's rows up to whole mini-batches of every model, and trains on the filling."""
+    mini = (config.get("algorithm_steps") or {}).get("mini_batch_size")
+    batch, policys = config.data.train_batch_size, config.actor_rollout_ref.actor.ppo_mini_batch_size
+    if isinstance(mini, int) and (mini < 1 or batch % math.lcm(mini, policys)):
+        yield ConfigurationError(
+            f"algorithm_steps.mini_batch_size={mini}: with ppo_mini_batch_size={policys} whole mini-batches of both do "
+            f"not make up data.train_batch_size={batch}.",
+            f"Use {policys}, or a number whose least common multiple with it divides {batch}.",
+        )
 
 
 def _oversampling(config: DictConfig) -> Iterator[ConfigurationError]:

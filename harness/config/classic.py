@@ -6,15 +6,19 @@ name.
 
 from __future__ import annotations
 
+import copy
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from harness.config.catalogue import option_file
 from harness.config.suggest import did_you_mean
 from harness.errors import ConfigurationError
 
+logger = logging.getLogger(__name__)
 # old key → where it lives now
 MOVED = {
     "reward_model.reward_manager": "reward.reward_manager.name",
@@ -67,6 +71,44 @@ def data_files(folder: Path) -> dict[str, str]:
     return {"data.train_files": str(train), "data.val_files": str(found[0])}
 
 
+def without_what_sets(algorithm: str, tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree without keys that the chosen algorithm sets otherwise; each is reported.
+
+    Args:
+        algorithm: An option of the group ``algorithm``.
+        tree: What a file says.
+    """
+    result = copy.deepcopy(dict(tree))
+    for key, value in _set_by(algorithm):
+        *parents, leaf = key.split(".")
+        node: Any = result
+        for name in parents:
+            node = node.get(name) if isinstance(node, dict) else None
+        if isinstance(node, dict) and leaf in node and node[leaf] != value:
+            logger.warning("%s=%s of the configuration file gives way to algorithm=%s", key, node.pop(leaf), algorithm)
+    return result
+
+
+def _set_by(algorithm: str) -> Iterator[tuple[str, Any]]:
+    """Keys and values of an algorithm's file and of those it builds on."""
+    file = option_file("algorithm", algorithm)
+    tree = yaml.safe_load(file.read_text()) if file else {}
+    own = {name: value for name, value in tree.items() if name != "defaults"}
+    found = dict(_plain_leaves(own))
+    for base in tree.get("defaults", []):
+        if isinstance(base, str) and base != "_self_":
+            found = dict(_set_by(base)) | found
+    yield from found.items()
+
+
+def _plain_leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _plain_leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
 def translate(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Old sections' keys moved, all others as they are."""
     result = {key: value for key, value in tree.items() if key not in OLD_SECTIONS}
@@ -99,7 +141,9 @@ def _leaves(prefix: str, tree: Any) -> Iterator[tuple[str, Any]]:
 def _put(tree: dict[str, Any], key: str, value: Any) -> None:
     *parents, leaf = key.split(".")
     for name in parents:
-        tree = tree.setdefault(name, {})
+        if tree.get(name) is None:
+            tree[name] = {}
+        tree = tree[name]
     tree[leaf] = value
 
 

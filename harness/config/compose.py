@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.components.kinds import KINDS, option_node, package
 from harness.config.catalogue import option_file
+from harness.config.classic import without_what_sets
 from harness.config.custom import resolve_custom
 from harness.config.detect import register_resolvers
 from harness.config.explain import explain
@@ -70,14 +71,7 @@ def compose_config(
     _prepare_hydra(folders)
     plugins = list_in("plugins", overrides)
     if experiment is not None:
-        problems = [str(problem) for problem in unknown_keys(compose_config((), project), experiment)]
-        if problems:
-            raise ConfigurationError("\n".join(problems))
-        node = OmegaConf.create(dict(experiment))
-        ConfigStore.instance().store(
-            name=OWN_EXPERIMENT, node=node, group="experiment", package="_global_", provider=PLUGIN
-        )
-        overrides = [f"experiment={OWN_EXPERIMENT}", *overrides]
+        overrides = _given_experiment(experiment, overrides, project)
     _store_components(declared_components(plugins, project or Path.cwd()))
     try:
         with initialize_config_dir(config_dir=str(folders[0]), version_base="1.3", job_name="harness"):
@@ -86,10 +80,12 @@ def compose_config(
         raise ConfigurationError(*explain(error, lambda key: _siblings(key, overrides, project))) from error
     finally:
         GlobalHydra.instance().clear()
+    _require_typed(config, overrides)
     with open_dict(config):
         config.pop("model_engine", None)
-        config.trusted_modules = list(dict.fromkeys((*_trusted(config, overrides), *plugins)))
+        config.trusted_modules = list(dict.fromkeys((*config.trusted_modules, *plugins)))
     resolve_custom(config, overrides, project or Path.cwd())
+    _forget_unchosen(config, overrides)
     return config
 
 
@@ -134,19 +130,48 @@ def _prepare_hydra(folders: Sequence[Path]) -> None:
             store.store(group="model_engine", name=engine, package="_global_", node=_load_yaml(path), provider="verl")
 
 
-def _trusted(config: DictConfig, overrides: Sequence[str]) -> list[str]:
-    """The trusted modules, if the command and not some YAML names them.
+def _given_experiment(experiment: Mapping[str, Any], overrides: Sequence[str], project: Path | None) -> list[str]:
+    """Put an experiment that lies in no file into Hydra's store; the overrides that choose it."""
+    if any(override.startswith("experiment=") for override in overrides):
+        raise ConfigurationError(
+            "A configuration file takes the place of experiment=…; both are given.", "Leave one out."
+        )
+    algorithm = next((text.partition("=")[2] for text in reversed(overrides) if text.startswith("algorithm=")), None)
+    if algorithm:
+        experiment = without_what_sets(algorithm, experiment)
+    problems = [str(problem) for problem in unknown_keys(compose_config(overrides, project), experiment)]
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    node, name = OmegaConf.create(dict(experiment)), OWN_EXPERIMENT
+    ConfigStore.instance().store(name=name, node=node, group="experiment", package="_global_", provider=PLUGIN)
+    return [f"experiment={name}", *overrides]
+
+
+def _require_typed(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Trust comes from the command, never from a file.
 
     Raises:
-        ConfigurationError: YAML does.
+        ConfigurationError: Some YAML gives it.
     """
-    trusted = list(config.trusted_modules)
-    if trusted and trusted != list_in("trusted_modules", overrides):
-        raise ConfigurationError(
-            f"trusted_modules={trusted} comes from a file; trust is given on the command line alone.",
-            f"Take it out, and add trusted_modules=[{','.join(trusted)}] to the command if you trust them.",
-        )
-    return trusted
+    for key in ("trusted_modules", "plugins"):
+        found = list(config.get(key) or [])
+        if found and found != list_in(key, overrides):
+            raise ConfigurationError(
+                f"{key}={found} comes from a file; trust is given on the command line alone.",
+                f"Take it out, and add {key}=[{','.join(found)}] to the command if you trust them.",
+            )
+
+
+def _forget_unchosen(config: DictConfig, overrides: Sequence[str]) -> None:
+    """An experiment sets parameters of its reward function; where another one is chosen they have no meaning."""
+    for name in [name for name, node in config.reward_fn.items() if not (node or {}).get("_target_")]:
+        if any(override.lstrip("+").startswith(f"reward_fn.{name}.") for override in overrides):
+            raise ConfigurationError(
+                f"reward_fn.{name} is set, but {name} is not among the functions of reward_fn.",
+                f"Choose it, as in reward_fn=[{','.join([*(n for n in config.reward_fn if n != name), name])}].",
+            )
+        with open_dict(config):
+            del config.reward_fn[name]
 
 
 def _store_components(declared: Sequence[Declared]) -> None:

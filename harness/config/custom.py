@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.components.kinds import KINDS, LOSS_ARGUMENTS
 from harness.config.source import module_source
@@ -29,7 +29,7 @@ def resolve_custom(config: DictConfig, overrides: Sequence[str], project: Path) 
     algorithm = next((text.partition("=")[2] for text in reversed(overrides) if text.startswith("algorithm=")), "grpo")
     written = {text.lstrip("+").partition("=")[0] for text in overrides}
     for key, node in _nodes(config):
-        if "module" not in node or not node.get("module"):
+        if node.get("_target_") or OmegaConf.is_missing(node, "module") or not node.get("module"):
             continue
         module, name = str(node.module), node.get("function")
         path = (project / module).resolve() if module.endswith(".py") else None
@@ -37,7 +37,8 @@ def resolve_custom(config: DictConfig, overrides: Sequence[str], project: Path) 
         name = name or _suitable(key, module, source, algorithm)
         with open_dict(config):
             node["_target_"] = f"{path}:{name}" if path else f"{module}.{name}"
-            del node["module"], node["function"]
+            node.pop("module")
+            node.pop("function", None)
             if f"{key}.module" in written:
                 config.trusted_modules = list(dict.fromkeys((*config.trusted_modules, str(path or module))))
 
@@ -78,7 +79,7 @@ def _suitable(key: str, module: str, source: str, algorithm: str) -> str:
 
 def _definitions(source: str, group: str) -> Iterator[tuple[str, list[str]]]:
     """Public functions with their parameters, or for managers classes with their methods."""
-    for node in ast.parse(source).body:
+    for node in _parsed(source).body:
         if getattr(node, "name", "_").startswith("_"):
             continue
         if isinstance(node, ast.ClassDef) and group in ("reward_manager", "manager"):
@@ -86,6 +87,15 @@ def _definitions(source: str, group: str) -> Iterator[tuple[str, list[str]]]:
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and group not in ("reward_manager", "manager"):
             arguments = node.args
             yield node.name, [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+
+
+def _parsed(source: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        raise ConfigurationError(
+            f"A module of custom components is no valid Python: line {error.lineno}: {error.msg}."
+        ) from error
 
 
 def _fits(group: str, names: list[str]) -> bool:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 from harness.components.kinds import KINDS, Kind
 from harness.config.tree import PACKAGE
 from harness.errors import ConfigurationError
 
 DECORATOR = "register_"
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,10 @@ def list_in(key: str, overrides: Sequence[str]) -> list[str]:
     found: list[str] = []
     for text in overrides:
         if text.lstrip("+").startswith(f"{key}="):
-            value = OverridesParser.create().parse_override(text).value()
+            try:
+                value = OverridesParser.create().parse_override(text).value()
+            except HydraException:
+                continue  # composing says what is wrong with it
             found = [str(item) for item in (value if isinstance(value, list) else [value])]
     return found
 
@@ -103,28 +108,44 @@ def _declared(file: Path, module: str) -> Iterator[Declared]:
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             continue
         for decorator in node.decorator_list:
-            call = decorator if isinstance(decorator, ast.Call) else None
-            kind = KINDS.get(_last_name(call.func if call else decorator).removeprefix(DECORATOR))
-            if call is not None and kind is not None:
-                arguments = _literals(call)
-                yield Declared(
-                    kind,
-                    str(arguments.get("name") or node.name),
-                    f"{module}.{node.name}",
-                    f"{file.name}:{node.lineno}",
-                    _defaults(node),
-                    str(arguments.get("base", "grpo")),
-                    (ast.get_docstring(node) or "").split("\n")[0],
-                )
+            called = decorator if isinstance(decorator, ast.Call) else None
+            word = _last_name(called.func if called else decorator)
+            kind = KINDS.get(word.removeprefix(DECORATOR)) if word.startswith(DECORATOR) else None
+            if kind is not None:
+                yield _component(node, called, kind, module, f"{file.name}:{node.lineno}")
+
+
+def _component(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
+    call: ast.Call | None,
+    kind: Kind,
+    module: str,
+    where: str,
+) -> Declared:
+    if call is None:
+        raise ConfigurationError(f"{where}: @{DECORATOR}{kind.name} needs parentheses: @{DECORATOR}{kind.name}().")
+    given = dict(zip(("name", "base"), call.args, strict=False)) | {word.arg: word.value for word in call.keywords}
+    texts = {name: value.value for name, value in given.items() if isinstance(value, ast.Constant)}
+    if "name" in given and not isinstance(texts.get("name"), str):
+        raise ConfigurationError(f"{where}: the name of a registered component must stand there as text.")
+    parameters = _defaults(node)
+    if kind.name == "reward_function" and "weight" in parameters:
+        raise ConfigurationError(
+            f"{where}: the weight of a reward function is not its own: call the parameter otherwise."
+        )
+    return Declared(
+        kind=kind,
+        name=str(texts.get("name") or node.name),
+        target=f"{module}.{node.name}",
+        where=where,
+        parameters=parameters,
+        base=str(texts.get("base") or "grpo"),
+        help=(ast.get_docstring(node) or "").split("\n")[0],
+    )
 
 
 def _last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def _literals(call: ast.Call) -> dict[str, Any]:
-    given = dict(zip(("name", "base"), call.args, strict=False)) | {word.arg: word.value for word in call.keywords}
-    return {name: value.value for name, value in given.items() if isinstance(value, ast.Constant) and name}
 
 
 def _defaults(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> dict[str, Any]:
@@ -139,7 +160,9 @@ def _defaults(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> di
     found = {}
     for name, value in reversed(pairs):
         try:
-            found[name.arg] = ast.literal_eval(value)
+            default = ast.literal_eval(value)
         except ValueError:
             continue  # an expression; the component's own default holds
+        if isinstance(default, (bool, int, float, str, list, dict, type(None))):  # what YAML can say
+            found[name.arg] = default
     return found

@@ -10,7 +10,9 @@ from omegaconf import DictConfig
 from harness.config.suggest import did_you_mean
 from harness.errors import ConfigurationError
 
-OPEN = ("reward_fn", "prepare")  # sections whose keys are names the user gives
+# sections whose keys are names the user gives, and verl's that are handed on as they are
+OPEN = ("reward_fn", "prepare", "ray_kwargs.ray_init", "reward.reward_model.rollout")
+OPEN_NAMES = ("override_config", "engine_kwargs", "reward_kwargs", "apply_chat_template_kwargs")
 
 
 def unknown_keys(base: DictConfig, tree: Mapping[str, Any], prefix: str = "") -> Iterator[ConfigurationError]:
@@ -23,7 +25,7 @@ def unknown_keys(base: DictConfig, tree: Mapping[str, Any], prefix: str = "") ->
     """
     for name, value in tree.items():
         key = f"{prefix}{name}"
-        if key == "defaults" or key in OPEN:
+        if key == "defaults" or key in OPEN or name in OPEN_NAMES:
             continue
         if name not in base:
             if len(base):  # an empty node takes what one gives it, such as engine_kwargs
@@ -32,5 +34,16 @@ def unknown_keys(base: DictConfig, tree: Mapping[str, Any], prefix: str = "") ->
                 )
             continue
         below = base._get_node(name)
-        if isinstance(value, Mapping) and isinstance(below, DictConfig) and below._is_none() is False:
+        if not isinstance(value, Mapping) or not isinstance(below, DictConfig) or below._is_none():
+            continue
+        if ("_target_" not in value and below.get("_target_") is None) or str(below.get("_target_")).startswith(
+            "verl."
+        ):
             yield from unknown_keys(below, value, f"{key}.")
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """A dotted key's value as a tree."""
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    return value

@@ -12,6 +12,7 @@ from harness.components.instantiate import instantiate
 from harness.config.classic import data_files, experiment_from
 from harness.config.compose import compose_config, resolve
 from harness.config.fingerprint import deciding
+from harness.config.plugins import list_in
 from harness.errors import ConfigurationError
 from harness.records.run_folder import RunFolder
 
@@ -54,10 +55,17 @@ def classic_words(flags: Mapping[str, str | bool]) -> list[str]:
         "--core_function": "advantage_fn.function",
     }
     words = ["advantage_fn=custom"] if "--core_algos" in flags else []
-    words += [f"{key}={flags[flag]}" for flag, key in keys.items() if flag in flags]
+    words += [f"{key}={quoted(str(flags[flag]))}" for flag, key in keys.items() if flag in flags]
     if "--data_path" in flags:
-        words += [f"{key}={file}" for key, file in data_files(Path(str(flags["--data_path"]))).items()]
+        words += [f"{key}={quoted(file)}" for key, file in data_files(Path(str(flags["--data_path"]))).items()]
     return words
+
+
+def quoted(text: str) -> str:
+    """A text as a value of Hydra's grammar, which gives many characters a meaning."""
+    if text.replace("_", "").replace("/", "").replace(".", "").replace("-", "").isalnum():
+        return text
+    return "'" + text.replace("'", "\\'") + "'"
 
 
 def _compose(overrides: Sequence[str], file: str | None) -> DictConfig:
@@ -94,7 +102,7 @@ def evaluate_run(target: str, overrides: Sequence[str]) -> str:
     """
     path = Path(target)
     if is_model_folder(path):
-        config = compose_config([*overrides, f"actor_rollout_ref.model.path={path.resolve()}"])
+        config = compose_config([*overrides, f"actor_rollout_ref.model.path={quoted(str(path.resolve()))}"])
         manager = build_manager(config, overrides)
         manager.evaluate()
         return manager.run.shown()
@@ -127,7 +135,10 @@ def is_model_folder(path: Path) -> bool:
 def recorded_config(run: RunFolder, overrides: Sequence[str]) -> DictConfig:
     """A run's configuration with overrides on its values (not its groups: they have been composed)."""
     config = OmegaConf.load(run.config)
+    _require_trust(run, config, overrides)
     for override in overrides:
+        if override.startswith(("trusted_modules=", "plugins=")):
+            continue  # they repeat what is recorded
         key, separator, value = override.lstrip("+").partition("=")
         if not separator or (
             OmegaConf.select(config, key) is None and not override.startswith("+") and not _has(config, key)
@@ -135,6 +146,17 @@ def recorded_config(run: RunFolder, overrides: Sequence[str]) -> DictConfig:
             raise ConfigurationError(f"{override}: {key} is not a key of {run.shown()}'s configuration.")
         OmegaConf.update(config, key, OmegaConf.create(f"value: {value}").value)
     return config
+
+
+def _require_trust(run: RunFolder, config: DictConfig, overrides: Sequence[str]) -> None:
+    """A record is a file like any other: what it trusts is trusted once more by the command, or not at all."""
+    given = {*list_in("trusted_modules", overrides), *list_in("plugins", overrides)}
+    missing = [module for module in config.get("trusted_modules") or [] if module not in given]
+    if missing:
+        raise ConfigurationError(
+            f"{run.shown()} was made with trusted_modules=[{','.join(missing)}], which may run any code.",
+            f"If you trust them, add trusted_modules=[{','.join(missing)}] to the command.",
+        )
 
 
 def _has(config: DictConfig, key: str) -> bool:

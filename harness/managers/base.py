@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from harness.config.unknown import nested, unknown_keys
 from harness.records.summary import RunSummary
 
 
@@ -43,7 +44,14 @@ class BaseTrainingManager(ABC):
         return self.config
 
     def update_config(self, changes: Mapping[str, Any]) -> None:
-        """Change values by their dotted keys, as ``{"data.train_batch_size": 64}``."""
+        """Change values by their dotted keys, as ``{"data.train_batch_size": 64}``.
+
+        Raises:
+            ConfigurationError: There is no such key.
+        """
+        for key, value in changes.items():
+            for problem in unknown_keys(self.config, nested(key, value)):
+                raise problem
         with open_dict(self.config):
             for key, value in changes.items():
                 OmegaConf.update(self.config, key, value)

@@ -43,7 +43,7 @@ def classic_config(
 
     Args:
         config: A YAML file or mapping with verl's sections, or a composed configuration.
-        algorithm_type: An option of the group ``algorithm``; grpo if not given.
+        algorithm_type: An option of the group ``algorithm``, which wins over what the file says; grpo if not given.
         reward_function: A function ``f(input_text, response_text, **kwargs)``; in place of ``reward_fn``.
         reward_manager_class: A class; in place of ``reward_manager``.
         core_algos_module: A dotted name or a path ending in .py that holds the advantage function.
@@ -56,7 +56,7 @@ def classic_config(
     Raises:
         ConfigurationError: Something in them is wrong.
     """
-    words = [f"algorithm={algorithm_type or 'grpo'}"]
+    words = [f"algorithm={algorithm_type}"] if algorithm_type else []
     if core_algos_module:
         words += ["advantage_fn=custom", f"advantage_fn.module={core_algos_module}"]
         words += [f"advantage_fn.function={core_algos_function}"] if core_algos_function else []

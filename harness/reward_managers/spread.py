@@ -76,4 +76,8 @@ def token_spans(tokenizer: Any, ids: Sequence[int]) -> list[tuple[int, int]]:
         text = stream.step(tokenizer.backend_tokenizer, int(token)) or ""
         spans.append((position, position + len(text)))
         position += len(text)
+    left = len(tokenizer.decode(ids, skip_special_tokens=True)) - position
+    if left > 0:  # the response was cut off within a character
+        last = max(place for place, token in enumerate(ids) if token not in tokenizer.all_special_ids)
+        spans[last] = (position, position + left)
     return spans

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.components.instantiate import component_of, instantiate
+from harness.errors import ComponentError
 from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
 from harness.scoring.setup import Setup
 
@@ -20,7 +22,21 @@ def build_manager(setup: Setup) -> Any:
     functions = build_functions(setup)
     if not setup.manager:
         return PerSampleRewardManager(functions)
-    return instantiate(setup.manager, "reward_manager", setup.trusted, functions=functions, **dict(setup.supplied))
+    if "adapter" in setup.supplied:
+        component = component_of(setup.manager, "reward_manager", setup.trusted)
+        parameters = {name: value for name, value in setup.manager.items() if name not in ("_target_", "code")}
+        adapter = importlib.import_module(setup.supplied["adapter"])  # of the backend, on which nothing here depends
+        return adapter.ClassicRewardManager(component, parameters, setup.supplied["config"], functions)
+    return _with_scores(setup, functions)
+
+
+def _with_scores(setup: Setup, functions: list[WeightedFunction]) -> Any:
+    manager = instantiate(setup.manager, "reward_manager", setup.trusted, functions=functions)
+    if not hasattr(manager, "score") and not hasattr(manager, "score_batch"):
+        raise ComponentError(
+            f"reward_manager: {setup.manager['_target_']} has neither score(sample) nor score_batch(samples)."
+        )
+    return manager
 
 
 def scores_whole_batches(node: Mapping[str, Any], trusted: Sequence[str]) -> bool:
@@ -37,7 +53,8 @@ def scores_whole_batches(node: Mapping[str, Any], trusted: Sequence[str]) -> boo
 
 def is_classic(component: Any) -> bool:
     """Whether it is a manager of verl's older kind: ``__call__(data)`` gives a tensor of token-level rewards."""
-    return inspect.isclass(component) and "__call__" in vars(component) and not hasattr(component, "score")
+    called = inspect.isclass(component) and any("__call__" in vars(base) for base in component.__mro__)
+    return called and not hasattr(component, "score") and not hasattr(component, "score_batch")
 
 
 def build_functions(setup: Setup) -> list[WeightedFunction]:
@@ -55,7 +72,11 @@ def _classic(function: Callable[..., Any]) -> Callable[..., Any]:
     if "solution_str" not in inspect.signature(function).parameters:
         return function
 
+    takes = inspect.signature(function).parameters
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values())
+
     def from_text(input_text: str, response_text: str, **kwargs: Any) -> Any:
-        return function(solution_str=response_text, **kwargs)
+        taken = {name: value for name, value in kwargs.items() if anything or name in takes}
+        return function(solution_str=response_text, **taken)
 
     return from_text

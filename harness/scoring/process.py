@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from multiprocessing import Pipe
 from typing import Any
 
@@ -49,6 +51,7 @@ class ScoringProcess:
             env=environment,
             stdin=subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
+            start_new_session=True,  # so that what a scorer starts ends with it
         )
         theirs.close()
         self.connection.send(setup)
@@ -103,7 +106,8 @@ class ScoringProcess:
     def close(self) -> None:
         """End the process."""
         self.connection.close()
-        self.process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def _end(self) -> str:

@@ -17,6 +17,7 @@ from harness.scoring.setup import Limits, Setup
 
 logger = logging.getLogger(__name__)
 FAILED = "scoring_failed"  # in a result's extra: 1 where the response could not be scored
+HOPELESS = 16  # failures without a single success, after which it is the function and not the response
 _SHOWN = 200  # characters of a text in the log
 
 
@@ -35,6 +36,7 @@ class ScoringService:
         self.setup, self.limits = setup, limits
         self.executor = ThreadPoolExecutor(max_workers=limits.processes, thread_name_prefix="scoring")
         self.own = threading.local()
+        self.scored = self.failed = 0
         self.whole_batches = self.executor.submit(self._process).result().method == "score_batch"
 
     def score(self, sample: RewardSample) -> RewardResult:
@@ -47,19 +49,23 @@ class ScoringService:
             result = self._process().ask(sample, self.limits.timeout_seconds)
         except SampleFailed as failure:
             return self._failed(sample, failure)
+        self.scored += 1
         return _checked(result)
 
     def score_batch(self, samples: Sequence[RewardSample]) -> list[RewardResult]:
-        """Score a whole batch with a manager that wants it; the time limit counts for each sample of it.
+        """Score a whole batch with a manager that wants it.
 
         Raises:
-            ComponentError: As `score`; also where the number of results is not that of the samples.
+            ComponentError: It failed as a whole, or the number of results is not that of the samples.
         """
-        limit = self.limits.timeout_seconds * len(samples)
+        limit = self.limits.batch_timeout_seconds
         try:
             results = self.executor.submit(lambda: self._process().ask(list(samples), limit)).result()
         except SampleFailed as failure:
-            return [self._failed(sample, failure) for sample in samples]
+            raise ComponentError(
+                f"reward_manager: a batch of {len(samples)} responses could not be scored: {failure.reason}.",
+                "Mend it, or raise scoring.batch_timeout_seconds or scoring.memory_gb.",
+            ) from failure
         if not isinstance(results, Sequence) or len(results) != len(samples):
             count = len(results) if isinstance(results, Sequence) else type(results).__name__
             raise ComponentError(f"reward_manager: {count} results came back for {len(samples)} responses.")
@@ -80,8 +86,14 @@ class ScoringService:
             f"reward_fn: a response could not be scored: {failure.reason}. Its data_source is {sample.data_source!r}, "
             f"ground truth {_short(sample.ground_truth)}, text {_short(sample.response_text)}."
         )
+        self.failed += 1
         if self.limits.on_error == "stop":
             raise ComponentError(what, "Mend the function, or let such responses cost 0: scoring.on_error=zero.")
+        if not self.scored and self.failed >= HOPELESS:
+            raise ComponentError(
+                f"reward_fn: none of the first {self.failed} responses could be scored. The last one: {what}",
+                "Mend the function; a reward that always fails teaches nothing.",
+            )
         logger.warning("%s scoring.on_error=%s", what, self.limits.on_error)
         extra: dict[str, Any] = {"acc": 0.0, FAILED: 1.0}
         if len(self.setup.functions) > 1:

@@ -18,6 +18,7 @@ class Limits:
 
     Attributes:
         timeout_seconds: Longest time a response may take to be scored.
+        batch_timeout_seconds: The same for a whole batch, for managers that take one.
         memory_gb: What scoring may allocate beyond what the functions hold when they are loaded.
         processes: Scoring processes of each reward worker (``reward.num_workers``).
         on_error: ``zero``: the response gets ``score``; ``drop``: its whole group is left out of the step; ``stop``:
@@ -26,6 +27,7 @@ class Limits:
     """
 
     timeout_seconds: float = 30.0
+    batch_timeout_seconds: float = 600.0
     memory_gb: float = 4.0
     processes: int = 1
     on_error: str = "zero"
@@ -36,7 +38,7 @@ class Limits:
             raise ConfigurationError(
                 f"scoring.on_error={self.on_error!r} is not known.", f"Choose one of {', '.join(POLICIES)}."
             )
-        for name in ("timeout_seconds", "memory_gb", "processes"):
+        for name in ("timeout_seconds", "batch_timeout_seconds", "memory_gb", "processes"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"scoring.{name}={getattr(self, name)}: more than 0 is needed.")
 

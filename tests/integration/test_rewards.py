@@ -82,7 +82,7 @@ def test_groups_that_cannot_be_scored_are_dropped_counted_and_named(train: Run, 
         "scoring.on_error=drop",
         folder=project,
     )
-    failed = [step["reward/scoring_failed"] for step in steps(finished)]
+    failed = [step["scoring/failed_sum"] for step in steps(finished)]
     assert sum(failed) > 0
     assert all(count % 4 == 0 for count in failed)  # all responses to a prompt
     assert "ValueError in reward_fn.flaky: no score for a prompt of" in finished.log()

@@ -141,7 +141,8 @@ def test_asynchronous_modes(train: Train, mode: str) -> None:
         ]
     finished = train(*overrides)
     assert finished.status.step == 2
-    assert finished.records[-1].metrics["actor/grad_norm"] > 0
+    # what a step is trained on depends on timing here, and one whose groups all agree has no gradient
+    assert max(record.metrics.get("actor/grad_norm", 0) for record in finished.records) > 0
 
 
 def test_own_components_by_override(train: Train, tmp_path: Path) -> None:

@@ -80,8 +80,8 @@ def test_an_untrusted_module_is_not_even_imported(tmp_path, monkeypatch: pytest.
 )
 def test_a_node_that_cannot_be_built_says_key_and_reason(node: dict, message: str) -> None:
     with pytest.raises(ComponentError) as caught:
-        instantiate(node, "advantage_fn", HERE)
-    assert caught.value.message.startswith("advantage_fn")
+        instantiate(node, "part", HERE)
+    assert caught.value.message.startswith("part")
     assert message in str(caught.value)
 
 
@@ -98,3 +98,27 @@ def test_a_module_that_fails_to_import_is_named(tmp_path, monkeypatch: pytest.Mo
 def test_errors_cross_process_borders(error: HarnessError) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.__dict__) == (type(error), str(error), error.__dict__)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"_target_": "harness.components.by_value.decode", "code": "x"},
+        {"_target_": "harness.components.instantiate.by_value.decode", "code": "x"},
+        {"_target_": "harness.components.files.module_from", "path": "x.py", "key": "k"},
+        {"_target_": "verl.utils.import_utils.load_extern_object", "module_path": "x.py", "object_name": "f"},
+    ],
+)
+def test_no_detour_to_code_that_is_not_trusted(node: dict) -> None:
+    with pytest.raises(ComponentError, match=r"script of your own|no component|does not fit"):
+        instantiate(node, "advantage_fn")
+
+
+def test_a_node_may_not_give_what_the_harness_supplies() -> None:
+    with pytest.raises(ComponentError, match=r"part\.config is supplied by the harness"):
+        instantiate({"_target_": target("Component"), "scale": 1, "config": {}}, "part", HERE, config="c")
+
+
+def test_a_group_takes_its_kind_alone() -> None:
+    with pytest.raises(ComponentError, match="does not fit: it must be a class with score"):
+        instantiate({"_target_": target("function")}, "reward_manager", HERE)

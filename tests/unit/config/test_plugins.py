@@ -104,3 +104,42 @@ def test_what_cannot_be_registered(project: Path, source: str, words: str) -> No
 def test_a_plugin_that_is_not_there(project: Path) -> None:
     with pytest.raises(ConfigurationError, match="plugins: there is no module my_party"):
         compose_config(["plugins=[my_party]"])
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("@register_reward_function\ndef f(a, b): ...", r"@register_reward_function needs parentheses"),
+        ("@register_reward_function(NAME)\ndef f(a, b): ...", "must stand there as text"),
+        (
+            '@register_reward_function("x")\ndef f(a, b, weight=1): ...',
+            "the weight of a reward function is not its own",
+        ),
+    ],
+)
+def test_declarations_that_would_not_be_seen_as_meant(project: Path, source: str, words: str) -> None:
+    (project / "bad.py").write_text(source)
+    with pytest.raises(ConfigurationError, match=words):
+        compose_config(["plugins=[bad]"])
+
+
+def test_other_decorators_and_defaults_that_yaml_cannot_say(project: Path) -> None:
+    (project / "bad.py").write_text(
+        '@app.manager("x")\ndef f(): ...\n@register_reward_function("y")\ndef g(a, b, c={1, 2}): ...'
+    )
+    assert compose_config(["plugins=[bad]", "reward_fn=[y]"]).reward_fn.y == {"weight": 1.0, "_target_": "bad.g"}
+
+
+def test_plugins_in_a_file_are_refused(project: Path) -> None:
+    folder = project / "conf" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "sly.yaml").write_text("# @package _global_\nplugins: [my_parts]\n")
+    with pytest.raises(ConfigurationError, match="trust is given on the command line alone"):
+        compose_config(["experiment=sly"])
+
+
+def test_parameters_of_a_reward_that_is_not_chosen_go(project: Path) -> None:
+    config = compose_config(["experiment=quickstart", "reward_fn=[exact_match]"])
+    assert list(config.reward_fn) == ["exact_match"]
+    with pytest.raises(ConfigurationError, match=r"reward_fn.reasoning_gym is set, but reasoning_gym is not among"):
+        compose_config(["experiment=quickstart", "reward_fn=[exact_match]", "reward_fn.reasoning_gym.extract=tag"])

@@ -131,3 +131,53 @@ def test_arguments_of_train() -> None:
     }
     with pytest.raises(ConfigurationError, match="there is no such argument"):
         train_settings({"epochs": 2})
+
+
+def test_the_algorithm_named_wins_over_the_file_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    given = {**PLAIN, "algorithm": {"adv_estimator": "gae", "gamma": 0.9}}
+    config, _ = classic_config(given, "grpo")
+    assert (config.algorithm.adv_estimator, config.algorithm.gamma) == ("grpo", 0.9)
+    assert "algorithm.adv_estimator=gae of the configuration file gives way to algorithm=grpo" in caplog.text
+    assert classic_config(given)[0].algorithm.adv_estimator == "gae"
+
+
+def test_keys_that_verl_hands_on_are_taken_as_they_are() -> None:
+    more = {
+        "reward_model": {"reward_kwargs": {"a": 1}, "rollout": {"name": "vllm"}},
+        "custom_reward_function": {"path": "x.py", "reward_kwargs": {"b": 2}},
+        "ray_kwargs": {"ray_init": {"address": "auto"}},
+        "reward": None,
+    }
+    config, _ = classic_config({**PLAIN, **more})
+    assert config.reward.custom_reward_function.reward_kwargs.b == 2
+    assert config.reward.reward_kwargs.a == 1
+    assert config.ray_kwargs.ray_init.address == "auto"
+
+
+def test_a_misspelt_key_of_train_is_refused() -> None:
+    manager = VERLTrainingManager(PLAIN)
+    with pytest.raises(ConfigurationError, match=r"(?s)data.train_batchsize is not a key .*train_batch_size"):
+        manager.update_config({"data.train_batchsize": 64})
+    manager.update_config({"data.train_batch_size": 64})
+    assert manager.get_config().data.train_batch_size == 64
+
+
+class Judge:
+    def __init__(self, score: float) -> None:
+        self.value = score
+
+    def score(self, input_text: str, response_text: str, **kwargs: object) -> float:
+        return self.value
+
+
+def test_bound_methods_and_wrappers_travel_as_they_are() -> None:
+    import functools
+
+    @functools.wraps(exact_match)
+    def halved(*arguments, **parameters):
+        return 0.5
+
+    for thing, wanted in ((Judge(0.75).score, 0.75), (halved, 0.5)):
+        node = classic_config(PLAIN, reward_function=thing)[0].reward_fn.given
+        function = instantiate({k: v for k, v in node.items() if k != "weight"}, "reward_fn.given", ["by_value"])
+        assert function("", "", ground_truth="") == wanted

@@ -34,6 +34,11 @@ def behave(input_text, response_text, **kwargs):
         return "much"
     return {"score": float(len(response_text)), "acc": 1.0, "pid": os.getpid()}
 
+def starts(input_text, response_text, **kwargs):
+    import subprocess
+
+    subprocess.run(["sleep", "86399"])
+
 async def later(input_text, response_text, **kwargs):
     return 0.5
 
@@ -190,3 +195,31 @@ threading.Event().wait()
 def test_limits_are_checked(limits: dict, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         Limits(**limits)
+
+
+def test_a_function_that_always_fails_ends_the_run(make: Make) -> None:
+    service = make()
+    for _ in range(15):
+        assert score(service, "raise").extra[FAILED] == 1.0
+    with pytest.raises(ComponentError, match=r"none of the first 16 responses could be scored\. .*no such thing"):
+        score(service, "raise")
+
+
+def test_what_a_scorer_starts_ends_with_it(make: Make) -> None:
+    service = make("starts")
+    assert score(service, "sleep").extra[FAILED] == 1.0
+    assert [
+        process for process in psutil.process_iter() if process.name() == "sleep" and "86399" in process.cmdline()
+    ] == []
+
+
+def test_verls_own_scorer() -> None:
+    """What ``reward_fn=[verl]``, the default, comes to."""
+    from harness.backend.reward_setup import limits_of, scoring_setup
+    from harness.config.compose import compose_config, resolve
+
+    service = ScoringService(scoring_setup(resolve(compose_config([]))), Limits(timeout_seconds=60))
+    sample = RewardSample("q", "thus #### 7", data_source="openai/gsm8k", ground_truth="7")
+    assert service.executor.submit(service.score, sample).result().score == 1.0
+    assert limits_of(compose_config([])).timeout_seconds == 30.0
+    service.executor.submit(lambda: service.own.process.close()).result()

@@ -1,0 +1,36 @@
+"""From the words of a command to a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from harness.config.compose import compose_config
+from harness.errors import ConfigurationError
+from harness.launch.command import classic_words, quoted, recorded_config
+from harness.records.run_folder import RunFolder
+
+
+@pytest.mark.parametrize("text", ["/a/b-c.d", "/scratch/lr=1e-6", "it's", "a b", "back\\slash", "${x}", "[1]", "a,b"])
+def test_a_text_survives_hydras_grammar(text: str) -> None:
+    assert str(compose_config([f"name={quoted(text)}"])._get_node("name")._value()) == text.replace("${x}", "${x}")
+
+
+def test_flags_become_overrides() -> None:
+    words = classic_words(
+        {"--algorithm": "dr_grpo", "--output_dir": "/scratch/lr=1e-6", "--epochs": "2", "--resume": "x"}
+    )
+    assert words == ["algorithm=dr_grpo", "output_root='/scratch/lr=1e-6'", "trainer.total_epochs=2"]
+    assert classic_words({"--core_algos": "a.py"}) == ["advantage_fn=custom", "advantage_fn.module=a.py"]
+
+
+def test_a_record_does_not_give_trust(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path, "name", None)
+    config = compose_config(["trusted_modules=[my_parts]"])
+    OmegaConf.save(config, run.config)
+    with pytest.raises(ConfigurationError, match=r"add trusted_modules=\[my_parts\] to the command"):
+        recorded_config(run, [])
+    assert recorded_config(run, ["trusted_modules=[my_parts]", "seed=3"]).seed == 3
+    assert list(recorded_config(run, ["plugins=[my_parts]"]).trusted_modules) == ["my_parts"]
