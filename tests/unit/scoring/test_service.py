@@ -208,9 +208,9 @@ def test_a_function_that_always_fails_ends_the_run(make: Make) -> None:
 def test_what_a_scorer_starts_ends_with_it(make: Make) -> None:
     service = make("starts")
     assert score(service, "sleep").extra[FAILED] == 1.0
-    assert [
-        process for process in psutil.process_iter() if process.name() == "sleep" and "86399" in process.cmdline()
-    ] == []
+    alive = [process.info for process in psutil.process_iter(["status", "cmdline"])]
+    zombie = psutil.STATUS_ZOMBIE
+    assert not [info for info in alive if info["cmdline"] == ["sleep", "86399"] and info["status"] != zombie]
 
 
 def test_verls_own_scorer() -> None:
