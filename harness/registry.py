@@ -90,7 +90,9 @@ def get(kind_name: str, name: str) -> Any:
     if name in _registered[kind_name]:
         return _registered[kind_name][name]
     file = option_file(kind.group, name)
-    target = _target_of(kind, name, OmegaConf.load(file)) if file else None
+    target = _target_of(kind, OmegaConf.load(file)) if file else None
+    if file is not None and target is None:
+        raise ConfigurationError(f"{kind.group}={name} is made of keys alone ({file}): there is no component to get.")
     if target is None:
         known = list_components()[kind_name]
         raise ConfigurationError(
@@ -149,7 +151,7 @@ def _require_free(kind: Kind, name: str, component: Any) -> None:
         )
 
 
-def _target_of(kind: Kind, name: str, node: Any) -> str | None:
+def _target_of(kind: Kind, node: Any) -> str | None:
     return (node.get("algorithm_steps") or {}).get("_target_") if kind.name == "algorithm" else node.get("_target_")
 
 

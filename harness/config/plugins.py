@@ -111,20 +111,19 @@ def _declared(file: Path, module: str) -> Iterator[Declared]:
             called = decorator if isinstance(decorator, ast.Call) else None
             word = _last_name(called.func if called else decorator)
             kind = KINDS.get(word.removeprefix(DECORATOR)) if word.startswith(DECORATOR) else None
+            arguments = list(called.args) if called else []
+            if word == "register" and arguments and isinstance(arguments[0], ast.Constant):
+                kind, arguments = KINDS.get(str(arguments[0].value)), arguments[1:]
             if kind is not None:
-                yield _component(node, called, kind, module, f"{file.name}:{node.lineno}")
+                yield _component(node, called, arguments, kind, module, f"{file.name}:{node.lineno}")
 
 
 def _component(
-    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef,
-    call: ast.Call | None,
-    kind: Kind,
-    module: str,
-    where: str,
+    node: Definition, call: ast.Call | None, arguments: list[ast.expr], kind: Kind, module: str, where: str
 ) -> Declared:
     if call is None:
         raise ConfigurationError(f"{where}: @{DECORATOR}{kind.name} needs parentheses: @{DECORATOR}{kind.name}().")
-    given = dict(zip(("name", "base"), call.args, strict=False)) | {word.arg: word.value for word in call.keywords}
+    given = dict(zip(("name", "base"), arguments, strict=False)) | {word.arg: word.value for word in call.keywords}
     texts = {name: value.value for name, value in given.items() if isinstance(value, ast.Constant)}
     if "name" in given and not isinstance(texts.get("name"), str):
         raise ConfigurationError(f"{where}: the name of a registered component must stand there as text.")

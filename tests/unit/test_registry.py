@@ -96,3 +96,5 @@ def test_unknown_names_get_suggestions() -> None:
         registry.get_reward_function("exact_mach")
     with pytest.raises(ConfigurationError, match="reward_function"):
         registry.register("reward_fucntion")
+    with pytest.raises(ConfigurationError, match="algorithm=ppo is made of keys alone"):
+        registry.get_algorithm("ppo")

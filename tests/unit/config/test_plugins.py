@@ -33,6 +33,9 @@ class Doubling:
     def __init__(self, functions, factor=2.0, tokenizer=None): ...
     def score(self, sample): ...
 
+@harness.registry.register("reward_function", "polite_too")
+def third(input_text, response_text, **kwargs): ...
+
 @register_algorithm("watchful", base="dr_grpo")
 class Watchful:
     def __init__(self, every: int = 5): ...
@@ -54,6 +57,7 @@ def test_a_registered_name_is_an_option_with_its_parameters(project: Path) -> No
     config = compose_config([PLUGIN, "experiment=quickstart_tiny", "reward_fn=[reasoning_gym,brevity,polite]"])
     assert config.reward_fn.brevity == {"weight": 1.0, "_target_": "my_parts.short", "best": 20, "scale": -0.5}
     assert config.reward_fn.polite._target_ == "my_parts.polite"
+    assert compose_config([PLUGIN, "reward_fn=[polite_too]"]).reward_fn.polite_too._target_ == "my_parts.third"
     assert config.trusted_modules == ["my_parts"]
     assert find_problems(config) == []
     assert "my_parts" not in sys.modules
