@@ -19,6 +19,7 @@ import transfer_queue as tq
 from verl.trainer.distillation import is_distillation_enabled
 from verl.utils.tokenizer.continuous_token_wiring import create_continuous_token_builder
 
+from harness.backend.greedy_baseline import greedy_score
 from harness.backend.rewards import TextSamples, sample_from_row, scores_text
 from harness.backend.trajectories import (
     Rollouts,
@@ -29,8 +30,6 @@ from harness.backend.trajectories import (
     reward_batch,
     reward_input,
 )
-from harness.errors import ConfigurationError
-from harness.reward_managers.spread import NOTE
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -136,7 +135,7 @@ class BatchRolloutManager:
             response.reward_score = score["reward_score"]
             response.extra_fields["reward_extra_info"] = score["reward_extra_info"]
             if session == n:
-                row["greedy_scores"] = _baseline(score)
+                row["greedy_scores"] = greedy_score(score["reward_score"], score["reward_extra_info"])
         kept = [place for place, (_, session) in enumerate(repeated) if session < n]
         return pack_rollouts(
             "val" if validate else "train", rows, [repeated[i] for i in kept], [responses[i] for i in kept]
@@ -201,16 +200,6 @@ class BatchRolloutManager:
             worker.compute_score_batch.remote(chunk) for worker, chunk in zip(self.reward_workers, chunks, strict=False)
         ]
         return [score for scores in ray.get(calls) for score in scores]
-
-
-def _baseline(score: dict[str, Any]) -> float:
-    """A greedy response's score."""
-    if NOTE in score["reward_extra_info"]:
-        raise ConfigurationError(
-            "advantage_fn needs greedy_scores, and this reward_manager rewards tokens or steps.",
-            "Choose a manager that gives each response a score, or another algorithm.",
-        )
-    return score["reward_score"]
 
 
 def _split(items: Sequence[Any], parts: int, multiple: int = 1) -> list[list[Any]]:

@@ -78,24 +78,28 @@ class TaskRunner:
                 trainer.get_reward_handles(),
                 with_greedy,
             )
-        if with_greedy:
-            raise ConfigurationError(
-                "advantage_fn needs greedy_scores, a greedy response to each prompt, which only rollout=builtin with "
-                "trainer.v1.trainer_mode=sync generates so far.",
-                "Choose those, or another algorithm.",
-            )
-        return self._verl_manager_class().create(
+        return self._verl_manager_class(with_greedy).create(
             config=self.config,
             llm_client=trainer.get_llm_client(),
             teacher_client=trainer.get_teacher_client(),
             reward_loop_worker_handles=trainer.get_reward_handles(),
         )
 
-    def _verl_manager_class(self) -> Any:
+    def _verl_manager_class(self, with_greedy: bool) -> Any:
         from verl.trainer.ppo.v1 import AgentLoopManagerTQ
         from verl.utils.import_utils import load_class_from_fqn
 
         name = self.config.actor_rollout_ref.rollout.agent.get("agent_loop_manager_class")
+        if name and with_greedy:
+            raise ConfigurationError(
+                f"actor_rollout_ref.rollout.agent.agent_loop_manager_class={name} does not generate the greedy "
+                "response to each prompt that advantage_fn needs (greedy_scores).",
+                "Leave it null, or choose another algorithm.",
+            )
+        if with_greedy:
+            from harness.backend.greedy_baseline import GreedyBaselineManager
+
+            return GreedyBaselineManager
         return load_class_from_fqn(name, "AgentLoopManager") if name else AgentLoopManagerTQ
 
     def _close(self, succeeded: bool) -> None:

@@ -10,16 +10,13 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from omegaconf import DictConfig, open_dict
-from tensordict import TensorDict
-from verl.protocol import DataProto
-from verl.trainer.ppo.ray_trainer import apply_kl_penalty
 from verl.trainer.ppo.v1 import PPOTrainerColocateAsync, PPOTrainerSeparateAsync, PPOTrainerSync
 from verl.utils.debug import marked_timer
 
 from harness.backend.advantages import call_advantage_fn, reward_components
 from harness.backend.columns import read_columns, replace_objects, write_response_columns
+from harness.backend.corrections import corrected
 from harness.backend.overlong import left_out_of_the_loss, stop_tokens
 from harness.backend.recorded import RecordedTrainer
 from harness.backend.recorder import Recorder
@@ -31,6 +28,7 @@ from harness.components.instantiate import instantiate
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from tensordict import TensorDict
     from transfer_queue import KVBatchMeta
 
 
@@ -143,29 +141,14 @@ class HarnessTrainer:
             self.steps.before_advantages(self, batch, metrics)
         if self.advantage_fn is None:
             return super()._compute_advantage(batch, metrics)
-        if (self.config.algorithm.get("rollout_correction") or {}).get("rollout_is"):
-            raise ConfigurationError(
-                "algorithm.rollout_correction.rollout_is does not work with an advantage_fn of your own.",
-                "Set algorithm.rollout_correction.rollout_is=null.",
-            )
         fields = read_columns(batch)
-        self._add_rewards(fields, metrics)
+        changed, further = corrected(fields, self.config.algorithm, getattr(self, "kl_ctrl_in_reward", None))
+        metrics.update(further)
+        fields |= {"token_level_scores": fields["rm_scores"], "token_level_rewards": fields["rm_scores"], **changed}
         weights = {name: float(node.get("weight", 1.0)) for name, node in self.config.reward_fn.items()}
         fields |= {"reward_components": reward_components(fields, list(weights)), "reward_weights": weights}
         advantages, returns = call_advantage_fn(self.advantage_fn, {**fields, "config": self.config.algorithm})
-        output = {"advantages": advantages, "returns": returns}
-        if self.config.algorithm.use_kl_in_reward:
-            output["token_level_rewards"] = fields["token_level_rewards"]
-        return write_response_columns(batch, output)
-
-    def _add_rewards(self, fields: dict[str, Any], metrics: dict) -> None:
-        fields["token_level_scores"] = fields["token_level_rewards"] = fields["rm_scores"]
-        if self.config.algorithm.use_kl_in_reward:
-            tensors = {name: value for name, value in fields.items() if isinstance(value, torch.Tensor)}
-            data = DataProto(batch=TensorDict(tensors, batch_size=len(fields["uid"])))
-            data, kl_metrics = apply_kl_penalty(data, self.kl_ctrl_in_reward, self.config.algorithm.kl_penalty)
-            fields["token_level_rewards"] = data.batch["token_level_rewards"]
-            metrics.update(kl_metrics)
+        return write_response_columns(batch, {"advantages": advantages, "returns": returns, **changed})
 
     def _update_actor(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
         if not self.config.overlong_filtering:

@@ -65,3 +65,23 @@ def environment() -> dict[str, str]:
     """This process's environment with the checkout importable from any folder."""
     root = str(Path(__file__).resolve().parents[2])
     return os.environ | {"PYTHONPATH": root, "COLUMNS": "120"}
+
+
+def untrained_model(folder: Path, vocabulary: int) -> Path:
+    """A small Llama with random weights and a tokenizer, saved there."""
+    from tokenizers import Tokenizer, models
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    words = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", eos_token="[UNK]").save_pretrained(folder)
+    return folder

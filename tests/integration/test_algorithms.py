@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from runs import Finished
 
 Train = Callable[..., Finished]
@@ -14,8 +15,10 @@ def steps(finished: Finished) -> list[dict]:
     return [record.metrics for record in finished.records if record.step]
 
 
-def test_remax_has_the_score_of_a_greedy_response(train: Train) -> None:
-    finished = train("algorithm=remax", "actor_rollout_ref.rollout.n=4", *QUICK)
+@pytest.mark.parametrize("mode", ["sync", "colocate_async"])  # our batches and verl's agent loop
+def test_remax_has_the_score_of_a_greedy_response(train: Train, mode: str) -> None:
+    finished = train("algorithm=remax", "actor_rollout_ref.rollout.n=4", f"trainer.v1.trainer_mode={mode}", *QUICK)
+    assert finished.code == 0, finished.err
     assert max(metrics["actor/grad_norm"] for metrics in steps(finished)) > 0
     for metrics in steps(finished):
         # scores and baselines are 0 or 1, so an advantage is −1, 0 or 1; a mean baseline would give others

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from runs import environment
+from runs import environment, untrained_model
 
 HERE = Path(__file__).parent
 
@@ -16,22 +16,7 @@ HERE = Path(__file__).parent
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Both engines on the same model and mini-batch."""
-    from tokenizers import Tokenizer, models
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("model")
-    config = LlamaConfig(
-        vocab_size=101,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        tie_word_embeddings=True,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    vocabulary = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1}, unk_token="[UNK]"))
-    PreTrainedTokenizerFast(tokenizer_object=vocabulary, pad_token="[PAD]", eos_token="[UNK]").save_pretrained(folder)
+    folder = untrained_model(tmp_path_factory.mktemp("model"), vocabulary=101)
     result = subprocess.run(
         [sys.executable, HERE / "cpu_engines.py", folder],
         env=environment(),

@@ -1,0 +1,57 @@
+"""Every key that an algorithm sets changes what verl's trainer and worker compute."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from runs import environment, untrained_model
+
+HERE = Path(__file__).parent
+ALGORITHMS = sorted(p.stem for p in (HERE.parents[1] / "conf" / "algorithm").glob("*.yaml") if p.stem != "drgrpo")
+# set for the reader: the loss does it whatever the key says, as its YAML tells
+NO_EFFECT = {"sapo": {"actor_rollout_ref.actor.loss_agg_mode"}}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Loss, gradient norm and advantages of each algorithm, as composed and with each key set back to GRPO's."""
+    model = untrained_model(tmp_path_factory.mktemp("model"), vocabulary=6)  # probabilities far from 0, for DPPO
+    result = subprocess.run(
+        [sys.executable, HERE / "conformance.py", model, tmp_path_factory.mktemp("records")],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-4000:]
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def differ(one: dict, other: dict) -> bool:
+    return any(one[name] != pytest.approx(other[name], rel=1e-4, abs=1e-6) for name in one)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_key_changes_the_loss(measured: dict, algorithm: str) -> None:
+    row = dict(measured["algorithms"][algorithm])
+    as_composed = row.pop("as composed")
+    assert bool(row) == (algorithm != "grpo")
+    assert {key for key, values in row.items() if not differ(values, as_composed)} == NO_EFFECT.get(algorithm, set())
+
+
+def test_no_two_algorithms_compute_the_same(measured: dict) -> None:
+    rows = {name: row["as composed"] for name, row in measured["algorithms"].items()}
+    same = [
+        (one, other) for one in ALGORITHMS for other in ALGORITHMS if one < other and not differ(rows[one], rows[other])
+    ]
+    assert same == []
+
+
+def test_kl_in_the_reward_and_rollout_correction_reach_an_advantage_function_too(measured: dict) -> None:
+    theirs, ours = measured["corrections"]["verl"], measured["corrections"]["grpo"]
+    assert not differ(ours, theirs)
+    assert differ(ours, measured["algorithms"]["grpo"]["as composed"])
