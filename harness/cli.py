@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError
@@ -25,7 +26,7 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
   check [overrides]         report every problem of a configuration
   show [overrides]          print the resolved configuration as YAML
   list [group]              the groups and their options
-  help                      this text
+  help, --version           this text; what is installed
 
 An override is key=value for any of verl's keys, or group=option:
   harness train experiment=quickstart
@@ -49,8 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)  # a user's own components lie beside their conf/
-    if not words or words[0] in ("help", "--help", "-h") or "--help" in words:
+    if not words or words[0] in ("help", "--help", "-h") or (words[0] in FLAGS and "--help" in words):
         print(USAGE, end="")
+        return 0
+    if words[0] == "--version":
+        print(f"harness {version('rl-harness')}, verl {version('verl')}")
         return 0
     try:
         return _command(words[0])(*_parse(words[0], words[1:]))
@@ -70,7 +74,7 @@ def _command(name: str) -> Callable[..., int]:
     if name not in commands:
         from harness.config.suggest import did_you_mean
 
-        raise ConfigurationError(f"harness {name}: there is no such command.", did_you_mean(name, list(commands)))
+        raise ConfigurationError(f"harness {name}: there is no such command.", did_you_mean(name, [*commands, "help"]))
     return commands[name]
 
 
@@ -97,20 +101,19 @@ def _parse(command: str, words: Sequence[str]) -> tuple[dict[str, str | bool], l
 
 
 def _train(flags: dict[str, str | bool], overrides: list[str]) -> int:
-    from harness.launch.command import classic_words, dry_run, resume_run, train_run
+    from harness.launch.command import classic_words, dry_resume, dry_run, resume_run, train_run
 
     words = [*classic_words(flags), *overrides]
     file = str(flags["--config"]) if "--config" in flags else None
-    if flags.get("--resume"):
+    resumed = flags.get("--resume")
+    if resumed:
         for flag in flags:
             if flag.lstrip("-") in CLASSIC:
                 raise ConfigurationError(f"--resume goes on with what is recorded; {flag} cannot change it.")
-        run = resume_run(str(flags["--resume"]), words)
-    elif flags.get("--dry-run"):
-        print(dry_run(words, file), end="")
+    if flags.get("--dry-run"):
+        print(dry_resume(str(resumed), words) if resumed else dry_run(words, file), end="")
         return 0
-    else:
-        run = train_run(words, file)
+    run = resume_run(str(resumed), words) if resumed else train_run(words, file)
     print(f"run: {run}")
     return 0
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from harness.config.plugins import declared_components
@@ -61,11 +63,8 @@ def render_catalogue(group: str | None = None, plugins: Sequence[str] = ()) -> s
 
 
 def _help(path: Path) -> str:
-    """The first comment that is not a Hydra directive."""
-    for line in path.read_text().splitlines():
-        text = line.strip()
-        if not text.startswith("#"):
-            return ""
-        if "@package" not in text:
-            return text.lstrip("# ")
-    return ""
+    """The first sentence of the comment at the file's head."""
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    comment = takewhile(lambda line: line.startswith("#"), (line for line in lines if "@package" not in line))
+    text = " ".join(line.lstrip("# ") for line in comment)
+    return re.split(r"(?<=[.;])\s(?=\D)", text, maxsplit=1)[0].rstrip(".;")

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.check_algorithm import algorithm_problems
 from harness.config.check_targets import target_problems
+from harness.config.compose import resolve
 from harness.config.suggest import did_you_mean
 from harness.errors import ConfigurationError
 
@@ -20,6 +21,10 @@ PARQUET_LEAST_BYTES = 12  # mark, footer length, mark
 
 def find_problems(config: DictConfig) -> list[ConfigurationError]:
     """Every problem found in a composed configuration, in the order of the stages that would meet them."""
+    try:
+        resolve(config)
+    except ConfigurationError as error:  # nothing else can be read
+        return [error]
     found = [*_missing_values(config), *_files(config), *target_problems(config), *_choices(config), *_batches(config)]
     return [*found, *algorithm_problems(config)]
 
@@ -97,6 +102,8 @@ def _model(model: str) -> Iterator[ConfigurationError]:
 
 
 def _choices(config: DictConfig) -> Iterator[ConfigurationError]:
+    if isinstance(config.seed, bool) or not isinstance(config.seed, int) or config.seed < 0:
+        yield ConfigurationError(f"seed={config.seed}: a whole number of 0 or more is needed.")
     mode = config.trainer.v1.trainer_mode
     if mode not in TRAINER_MODES:
         yield ConfigurationError(

@@ -7,6 +7,7 @@ round without a word); its flattened trainer files go into Hydra's ConfigStore a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from harness.config.classic import without_what_sets
 from harness.config.custom import resolve_custom
 from harness.config.detect import register_resolvers
 from harness.config.explain import explain
+from harness.config.names import Names
 from harness.config.plugins import Declared, declared_components, list_in
 from harness.config.recipes import register_recipe_resolver
 from harness.config.tree import config_folders, verl_trainer_configs
@@ -77,7 +79,7 @@ def compose_config(
         with initialize_config_dir(config_dir=str(folders[0]), version_base="1.3", job_name="harness"):
             config = compose(config_name=ROOT, overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigurationError(*explain(error, lambda key: _siblings(key, overrides, project))) from error
+        raise ConfigurationError(*explain(error, Names(partial(compose_config, project=project), overrides))) from error
     finally:
         GlobalHydra.instance().clear()
     _require_typed(config, overrides)
@@ -98,19 +100,7 @@ def resolve(config: DictConfig) -> DictConfig:
     try:
         return OmegaConf.create(OmegaConf.to_container(config, resolve=True))
     except OmegaConfBaseException as error:
-        raise ConfigurationError(*explain(error, lambda key: _names(config, key))) from error
-
-
-def _siblings(key: str, overrides: Sequence[str], project: Path | None) -> list[str]:
-    """Names beside ``key`` in the composition without the overrides of it."""
-    others = [override for override in overrides if override.lstrip("+~").split("=", 1)[0].split("@")[0] != key]
-    return [] if len(others) == len(overrides) else _names(compose_config(others, project), key)
-
-
-def _names(config: DictConfig, key: str) -> list[str]:
-    parent = key.rpartition(".")[0]
-    node = OmegaConf.select(config, parent) if parent else config
-    return [str(name) for name in node] if isinstance(node, DictConfig) else []
+        raise ConfigurationError(*explain(error, Names(lambda _: config, ()))) from error
 
 
 def _prepare_hydra(folders: Sequence[Path]) -> None:
@@ -154,7 +144,11 @@ def _require_typed(config: DictConfig, overrides: Sequence[str]) -> None:
         ConfigurationError: Some YAML gives it.
     """
     for key in ("trusted_modules", "plugins"):
-        found = list(config.get(key) or [])
+        value = config.get(key) or []
+        if isinstance(value, str):  # plugins=my_rewards, as for a list of one
+            with open_dict(config):
+                config[key] = value = [value]
+        found = list(value)
         if found and found != list_in(key, overrides):
             raise ConfigurationError(
                 f"{key}={found} comes from a file; trust is given on the command line alone.",

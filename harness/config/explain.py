@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from hydra.errors import OverrideParseException
 
-from harness.config.catalogue import catalogue
+from harness.config.catalogue import GROUPS
+from harness.config.names import Names
 from harness.config.suggest import did_you_mean
 from harness.errors import HarnessError
 
-Siblings = Callable[[str], Sequence[str]]
 
-
-def explain(error: Exception, siblings: Siblings) -> tuple[str, str]:
+def explain(error: Exception, names: Names) -> tuple[str, str]:
     """Message and remedy for an error of composition.
 
     Args:
         error: What Hydra or OmegaConf raised.
-        siblings: Gives the names that exist beside a dotted key.
+        names: What exists.
     """
     own = _own_error(error)
     if own is not None:
@@ -29,7 +28,7 @@ def explain(error: Exception, siblings: Siblings) -> tuple[str, str]:
     text = _whole_text(error)
     for pattern, describe in _PATTERNS:
         if match := re.search(pattern, text, re.DOTALL):
-            return describe(match, siblings)
+            return describe(match, names)
     return text.strip(), ""
 
 
@@ -51,28 +50,43 @@ def _not_an_override(override: str) -> tuple[str, str]:
     return f"{override}: not an override.", remedy
 
 
-def _unknown_key(match: re.Match[str], siblings: Siblings) -> tuple[str, str]:
+def _unknown_key(match: re.Match[str], names: Names) -> tuple[str, str]:
     key = match["key"]
     parent, _, leaf = key.rpartition(".")
-    options = [*siblings(key), *([] if parent else catalogue())]
     message = f"{key}: there is no such key{f' under {parent}' if parent else ' or group'}."
-    return message, f"{did_you_mean(leaf, options)} To add a new key on purpose write +{key}=VALUE."
+    whole = names.ending_in(leaf)
+    options = [*names.beside(key), *([] if parent else GROUPS)]
+    suggestion = f"Did you mean {' or '.join(whole)}?" if whole else did_you_mean(leaf, options)
+    return message, f"{suggestion} To add a new key on purpose write +{key}=VALUE."
 
 
-def _unknown_option(match: re.Match[str], siblings: Siblings) -> tuple[str, str]:
+def _unknown_option(match: re.Match[str], names: Names) -> tuple[str, str]:
     group, option = match["path"].rsplit("/", 1)
-    options = list(catalogue().get(group, {}))
-    return f"{group}={option}: {group} has no option {option!r}.", did_you_mean(option, options)
+    suggestion = did_you_mean(option, names.options(group))
+    return f"{group}={option}: {group} has no option {option!r}.", suggestion
 
 
-def _missing_value(match: re.Match[str], siblings: Siblings) -> tuple[str, str]:
+def _wrong_type(match: re.Match[str], names: Names) -> tuple[str, str]:
+    key, value = match["key"], match["value"]
+    given = next((k for text in names.overrides for k, _, v in [text.lstrip("+").partition("=")] if v == value), key)
+    return f"{given}={value}: {match['type']} is needed{f', by {key}' if key != given else ''}.", ""
+
+
+def _broken_reference(match: re.Match[str], names: Names) -> tuple[str, str]:
+    key, target = match["key"], match["target"]
+    message = f"{key}: its value is taken from {target}, which this composition does not have."
+    return message, f"Choose options that go together (harness list), or set {key}=VALUE."
+
+
+def _missing_value(match: re.Match[str], names: Names) -> tuple[str, str]:
     key = match["key"]
     return f"{key}: a value is needed and none is given.", f"Add {key}=VALUE."
 
 
-_PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Siblings], tuple[str, str]]], ...] = (
+_PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Names], tuple[str, str]]], ...] = (
     (r"Could not (?:find|load) '(?P<path>[^']+/[^']+)'", _unknown_option),
     (r"Key '[^']+' (?:is not in struct|not in '[^']+')\s+full_key: (?P<key>\S+)", _unknown_key),
     (r"Could not override '(?P<key>[^']+)'", _unknown_key),
+    (r"Interpolation key '(?P<target>[^']+)' not found\s+full_key: (?P<key>\S+)", _broken_reference),
     (r"Missing mandatory value: (?P<key>\S+)", _missing_value),
 )

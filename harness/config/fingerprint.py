@@ -11,39 +11,45 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-# what decides nothing about the numbers: names, places, how often is looked, and where it runs
-IGNORED = (
+SEEDS = (
     "seed",
-    "name",
-    "output_root",
-    "run_id",
-    "run_dir",
-    "trusted_modules",
-    "plugins",
-    "scoring.processes",
-    "manager",
-    "ray_kwargs",
-    "global_profiler",
-    "transfer_queue",
     "data.seed",
-    "data.dataloader_num_workers",
-    "data.val_batch_size",
     "actor_rollout_ref.actor.data_loader_seed",
     "actor_rollout_ref.actor.fsdp_config.seed",
     "actor_rollout_ref.ref.fsdp_config.seed",
     "actor_rollout_ref.rollout.seed",
     "critic.data_loader_seed",
     "critic.fsdp.seed",
-    "trainer.project_name",
+)
+PLACES = (
+    "name",
+    "output_root",
+    "run_id",
+    "run_dir",
+    "manager",
     "trainer.experiment_name",
-    "trainer.logger",
-    "trainer.log_val_generations",
     "trainer.default_local_dir",
-    "trainer.default_hdfs_dir",
     "trainer.validation_data_dir",
-    "trainer.rollout_data_dir",
     "trainer.resume_mode",
     "trainer.resume_from_path",
+)
+# what decides nothing about the numbers: names, places, how often is looked, and where it runs
+IGNORED = (
+    *SEEDS,
+    *PLACES,
+    "trusted_modules",
+    "plugins",
+    "scoring.processes",
+    "ray_kwargs",
+    "global_profiler",
+    "transfer_queue",
+    "data.dataloader_num_workers",
+    "data.val_batch_size",
+    "trainer.project_name",
+    "trainer.logger",
+    "trainer.log_val_generations",
+    "trainer.default_hdfs_dir",
+    "trainer.rollout_data_dir",
     "trainer.save_freq",
     "trainer.max_actor_ckpt_to_keep",
     "trainer.max_critic_ckpt_to_keep",
@@ -58,6 +64,11 @@ def deciding(config: DictConfig) -> dict[str, Any]:
         _remove(tree, key.split("."))
     _forget_places(tree)
     return tree
+
+
+def identity(config: DictConfig) -> dict[str, Any]:
+    """What a run that is resumed has to leave as it is: what decides the result, its seeds and its places."""
+    return deciding(config) | {key: OmegaConf.select(config, key) for key in (*SEEDS, *PLACES)}
 
 
 def fingerprint(config: DictConfig) -> str:

@@ -16,6 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from harness.components.kinds import KINDS, Kind
+from harness.config.suggest import did_you_mean
 from harness.config.tree import PACKAGE
 from harness.errors import ConfigurationError
 
@@ -94,8 +95,13 @@ def _module_file(module: str, project: Path) -> Path:
         for path in (base.with_suffix(".py"), base / "__init__.py"):
             if path.is_file():
                 return path
+    here = [path.stem for path in project.glob("*.py")]
+    if module.endswith(".py"):
+        remedy = f"Leave out .py: plugins=[{module.removesuffix('.py').replace('/', '.')}]."
+    else:
+        remedy = did_you_mean(module, here) if "." not in module else ""
     raise ConfigurationError(
-        f"plugins: there is no module {module} in {project} or on Python's path.", "Check its spelling."
+        f"plugins: there is no module {module} in {project} or on Python's path.", remedy or "Check its spelling."
     )
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from harness.components.instantiate import instantiate
 from harness.config.classic import data_files, experiment_from
 from harness.config.compose import compose_config, resolve
-from harness.config.fingerprint import deciding
+from harness.config.fingerprint import identity
 from harness.config.plugins import list_in
 from harness.errors import ConfigurationError
 from harness.records.run_folder import RunFolder
@@ -78,18 +78,30 @@ def resume_run(path: str, overrides: Sequence[str]) -> str:
     Raises:
         ConfigurationError: It is not a run, or the overrides would make another experiment of it.
     """
+    run, config = _resumable(path, overrides)
+    manager = build_manager(config, overrides)
+    manager.resume(run)
+    return run.shown()
+
+
+def dry_resume(path: str, overrides: Sequence[str]) -> str:
+    """What `resume_run` would go on with, and from which step."""
+    run, config = _resumable(path, overrides)
+    steps = run.checkpoint_steps()
+    where = f"from step {steps[-1]}" if steps else "from its start, as it has no checkpoint"
+    return f"# would go on with {run.shown()} {where}\n{OmegaConf.to_yaml(config)}"
+
+
+def _resumable(path: str, overrides: Sequence[str]) -> tuple[RunFolder, DictConfig]:
     run = RunFolder.open(path)
-    recorded = OmegaConf.load(run.config)
     config = recorded_config(run, overrides)
-    changed = _differing(deciding(recorded), deciding(config))
+    changed = _differing(identity(OmegaConf.load(run.config)), identity(config))
     if changed:
         raise ConfigurationError(
             f"--resume: {', '.join(changed)} would differ from what {run.shown()} was trained with.",
             "Leave them out, or start a new run.",
         )
-    manager = build_manager(config, overrides)
-    manager.resume(run)
-    return run.shown()
+    return run, config
 
 
 def evaluate_run(target: str, overrides: Sequence[str]) -> str:

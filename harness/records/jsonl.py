@@ -54,6 +54,7 @@ class JsonLinesTail:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._file = -1
         self._offset = 0
         self._rest = b""
 
@@ -61,8 +62,9 @@ class JsonLinesTail:
         """The records completed since the last call, oldest first."""
         try:
             with self.path.open("rb") as file:
-                if os.fstat(file.fileno()).st_size < self._offset:
-                    self._offset, self._rest = 0, b""  # replaced by a shorter file: start again
+                now = os.fstat(file.fileno())
+                if now.st_ino != self._file or now.st_size < self._offset:
+                    self._file, self._offset, self._rest = now.st_ino, 0, b""  # another file: start again
                 file.seek(self._offset)
                 new = file.read()
         except FileNotFoundError:

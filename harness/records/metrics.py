@@ -1,4 +1,7 @@
-"""``metrics.jsonl``: one JSON object a step, ``{"step", "time", "metrics": {name: number}}``.
+"""``metrics.jsonl``: one JSON object a step, ascending, ``{"step", "time", "metrics": {name: number}}``.
+
+A run that is resumed goes back to its checkpoint: the steps that had come after it are moved to
+``metrics.abandoned.jsonl``, so that whoever reads the file sees each step once.
 
 NaN and the infinities are no JSON. They are written as ``null``, which every strict reader takes, and named beside it
 in ``"nonfinite": {name: "nan" | "inf" | "-inf"}``, so that `read_metrics` gives back the very numbers.
@@ -11,7 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.records.jsonl import JsonLinesTail, append_line, read_lines
+from harness.records.atomic import write_text
+from harness.records.jsonl import JsonLinesTail, append_line, encode_line, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +51,7 @@ class MetricsWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._last = max((record.step for record in read_metrics(path)), default=-1)
 
     def write(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Append one step in a single write.
@@ -58,12 +63,20 @@ class MetricsWriter:
         Raises:
             TypeError: A value is none of these; the message names its metric.
         """
-        nonfinite: dict[str, str] = {}
-        plain = {name: _plain(name, value, nonfinite) for name, value in metrics.items()}
-        record: dict[str, Any] = {"step": int(step), "time": round(time.time(), 3), "metrics": plain}
-        if nonfinite:
-            record["nonfinite"] = nonfinite
+        record = _encode(StepRecord(int(step), round(time.time(), 6), dict(metrics)))
         append_line(self.path, record)
+        if record["step"] <= self._last:
+            self._rewind(record["step"])
+        self._last = record["step"]
+
+    def _rewind(self, step: int) -> None:
+        """Leave one line a step, and what does not stand any more in another file."""
+        lines = [line for line in read_lines(self.path) if "step" in line]
+        standing = [_encode(record) for record in read_metrics(self.path)]
+        for line in lines[:-1]:
+            if int(line["step"]) > step:
+                append_line(self.path.with_name("metrics.abandoned.jsonl"), line)
+        write_text(self.path, b"".join(map(encode_line, standing)).decode())
 
 
 class MetricsTail:
@@ -75,10 +88,16 @@ class MetricsTail:
 
     def __init__(self, path: Path) -> None:
         self._lines = JsonLinesTail(path)
+        self._latest = (0.0, -1)
 
     def poll(self) -> list[StepRecord]:
         """The new records in the order in which they were written, a resumed run's repetitions included."""
-        return [_decode(line) for line in self._lines.poll() if "step" in line]
+        records = [_decode(line) for line in self._lines.poll() if "step" in line]
+        new = [
+            record for record in records if (record.time, record.step) > self._latest
+        ]  # a rewound file is read from its beginning
+        self._latest = max([self._latest, *((record.time, record.step) for record in new)])
+        return new
 
 
 def tail(path: Path) -> MetricsTail:
@@ -107,6 +126,13 @@ def read_metrics(path: Path) -> list[StepRecord]:
         history[record.step] = record
         last = record.step
     return [history[step] for step in sorted(history)]
+
+
+def _encode(record: StepRecord) -> dict[str, Any]:
+    nonfinite: dict[str, str] = {}
+    plain = {name: _plain(name, value, nonfinite) for name, value in record.metrics.items()}
+    line: dict[str, Any] = {"step": record.step, "time": record.time, "metrics": plain}
+    return {**line, "nonfinite": nonfinite} if nonfinite else line
 
 
 def _decode(line: dict[str, Any]) -> StepRecord:

@@ -56,6 +56,12 @@ class RunSummary:
     validation: tuple[Change, ...]
     headline: Change | None
 
+    @property
+    def rows(self) -> list[Change]:
+        """What a table of before and after shows: the mean over several data sources first."""
+        mean = [self.headline] if self.headline and len(self.validation) > 1 else []
+        return [*mean, *self.validation, *([self.reward] if self.reward else [])]
+
 
 def summarise(run_folder: RunFolder) -> RunSummary:
     """Read the summary of a run, finished or not."""
@@ -70,7 +76,7 @@ def summarise(run_folder: RunFolder) -> RunSummary:
         seconds=status.seconds,
         reward=change(records, "reward", "training reward", lambda metrics: number(metrics, REWARD)),
         validation=tuple(found for found in changes if found),
-        headline=change(records, "validation", "validation", validation_headline),
+        headline=change(records, "validation", "validation, mean", validation_headline),
     )
 
 

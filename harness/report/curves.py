@@ -118,7 +118,7 @@ def _kl(steps: Sequence[StepRecord]) -> Figure | None:
 
 def _single(steps: Sequence[StepRecord], title: str, note: str, names: tuple[str, ...], colour: int) -> Figure | None:
     xs, ys = _values(steps, lambda metrics: quantities.number(metrics, names))
-    if not xs:
+    if not any(ys):  # none, or zero by construction, as the KL of a single on-policy mini-batch
         return None
     return Figure(title, note, line_chart(f"{title} over steps", [Series(title.lower(), xs, ys, colour)], xs[-1]))
 

@@ -70,7 +70,7 @@ def _content(folder: RunFolder) -> dict[str, Any]:
         "verdict": _verdict(summary, compare(first, last) if both else None),
         "facts": _facts(records, summary, config),
         "figures": figures(records, intervals),
-        "changes": [*summary.validation, *([summary.reward] if summary.reward else [])],
+        "changes": summary.rows,
         "examples": examples(first if both else [], last),
         "sample_steps": (min(samples), max(samples)) if samples else None,
         "settings": settings.settings(config),
@@ -143,8 +143,12 @@ def _facts(records: list[StepRecord], summary: RunSummary, config: dict[str, Any
         known = sorted(value for value in values if value is not None)
         if known:
             facts.append((label, show(known[len(known) // 2])))
-    for label, key in (("algorithm", "algorithm.adv_estimator"), ("model", "actor_rollout_ref.model.path")):
-        value = settings.lookup(config, key)
+    own = settings.lookup(config, "advantage_fn._target_")
+    advantages = str(own).rpartition(".")[2] if own else settings.lookup(config, "algorithm.adv_estimator")
+    for label, value in (
+        ("advantages", advantages),
+        ("model", settings.lookup(config, "actor_rollout_ref.model.path")),
+    ):
         if value:
             facts.append((label, Path(str(value)).name))
     return facts

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,13 +39,11 @@ def outcome(run_folder: RunFolder, summary: RunSummary, commands: Sequence[str] 
         commands: What to try next; by default another seed, another algorithm, and evaluate.
     """
     took = f" in {text.seconds(summary.seconds)}" if summary.seconds is not None else ""
-    parts: list[RenderableType] = [
-        Text(),
-        Text.assemble(("✓ ", "bold green"), (f"done: {summary.steps} steps{took}", "bold")),
-    ]
-    rows = [*summary.validation, *([summary.reward] if summary.reward else [])]
-    if rows:
-        parts += [Text(), Padding(_before_after(rows), (0, 0, 0, 2))]
+    done = f"done: {summary.steps} steps" if summary.steps else "validated"
+    parts: list[RenderableType] = [Text(), Text.assemble(("✓ ", "bold green"), (done + took, "bold"))]
+    if summary.rows:
+        table = _before_after(summary.rows) if summary.steps else _measured(summary.rows)
+        parts += [Text(), Padding(table, (0, 0, 0, 2))]
     parts += [Text(), *_labelled(_places(run_folder))]
     suggested = next_commands(run_folder) if commands is None else commands
     if suggested:
@@ -66,16 +67,33 @@ def failure(error: RunError, run_folder: RunFolder) -> RenderableType:
 
 
 def next_commands(run_folder: RunFolder) -> list[str]:
-    """What a person is likely to do with a run that is done."""
-    words = (
-        [str(word) for word in yaml.safe_load(run_folder.overrides.read_text()) or []]
-        if run_folder.overrides.is_file()
-        else []
-    )
-    others = [word for word in mask_arguments(words) if not word.startswith(("seed=", "algorithm="))]
-    same = shlex.join(["harness", "train", *others])
-    commands = [f"{same} seed=2", f"{same} algorithm=ppo"] if others else []
-    return commands + ([f"harness evaluate {run_folder.shown()}"] if run_folder.checkpoint_steps() else [])
+    """What a person is likely to do with a run that is done: another seed, another algorithm, evaluate."""
+    words = _typed(run_folder)
+    trust = [word for word in words if word.startswith(("plugins=", "trusted_modules="))]
+    evaluate = [program(), "evaluate", run_folder.shown(), *trust]
+    commands = [evaluate] if run_folder.checkpoint_steps() else []
+    if any(word.startswith("experiment=") for word in words):
+        values = dict(word.split("=", 1) for word in words if word.startswith(("seed=", "algorithm=")))
+        seed = int(given) + 1 if (given := values.get("seed", "1")).isdecimal() else 2
+        algorithm = "grpo" if values.get("algorithm") == "ppo" else "ppo"
+        for key, value in (("seed", seed), ("algorithm", algorithm)):
+            others = [word for word in words if not word.startswith(f"{key}=")]
+            commands.insert(
+                len(commands) - bool(run_folder.checkpoint_steps()), [program(), "train", *others, f"{key}={value}"]
+            )
+    return [shlex.join(command) for command in commands]
+
+
+def program() -> str:
+    """How this program is called here: by its name, or by its path in an environment that is not active."""
+    here = os.path.relpath(Path(sys.executable).with_name("harness"))
+    return "harness" if shutil.which("harness") or here.startswith("..") else here
+
+
+def _typed(run_folder: RunFolder) -> list[str]:
+    if not run_folder.overrides.is_file():
+        return []
+    return mask_arguments([str(word) for word in yaml.safe_load(run_folder.overrides.read_text()) or []])
 
 
 def last_lines(log: Path, count: int = _LOG_LINES) -> list[str]:
@@ -105,6 +123,13 @@ def _before_after(rows: Sequence[Change]) -> Table:
             Text(text.signed(row.difference), style=style),
             Text(f"{text.number(row.best)} at step {row.best_step}", style="grey62"),
         )
+    return table
+
+
+def _measured(rows: Sequence[Change]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_header=False)
+    for row in rows:
+        table.add_row(row.label, Text(text.number(row.last), style="bold"))
     return table
 
 

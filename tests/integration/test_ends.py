@@ -91,6 +91,8 @@ def test_killed_and_resumed(tmp_path: Path, harness: Callable[..., Finished]) ->
     assert resumed.code == 0, resumed.err
     assert resumed.run.path.resolve() == run.path.resolve()
     assert read_status(run).state == "done"
+    steps = [json.loads(line)["step"] for line in run.metrics.read_text().splitlines()]
+    assert steps == sorted(set(steps)), "one object a step"
     whole = harness("train", *SHORT, *long)
     assert whole.code == 0, whole.err
     assert final(run) == final(whole.run), "an interrupted run ends with the numbers of one that was not"

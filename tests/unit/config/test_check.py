@@ -75,3 +75,14 @@ def test_all_problems_come_at_once() -> None:
         require_valid(compose_config(["trainer.v1.trainer_mode=x"]))
     for key in ("actor_rollout_ref.model.path", "data.train_files", "data.val_files", "trainer.v1.trainer_mode"):
         assert key in str(caught.value)
+
+
+def test_options_that_do_not_go_together_are_a_problem_and_no_traceback() -> None:
+    (problem,) = find_problems(compose_config(["experiment=quickstart_tiny", "data=files"]))
+    assert "prepare.data.tasks, which this composition does not have" in problem.message
+
+
+@pytest.mark.parametrize("seed", ["-1", "2.5", "true"])
+def test_a_seed_that_is_none(seed: str) -> None:
+    problems = find_problems(compose_config(["experiment=quickstart", f"seed={seed}"]))
+    assert any(problem.message.lower().startswith(f"seed={seed}: a whole") for problem in problems)

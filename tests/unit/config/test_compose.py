@@ -81,6 +81,8 @@ def test_several_reward_functions_each_with_a_weight() -> None:
         ("trainer.total_epoch=3", "trainer.total_epoch: there is no such key under trainer.", "total_epochs"),
         ("actor_rollout_ref.actor.optim.lrr=1", "no such key under actor_rollout_ref.actor.optim", "Did you mean lr?"),
         ("algorithm=grop", "algorithm=grop: algorithm has no option 'grop'.", "Did you mean grpo"),
+        ("algorithm=gpro", "algorithm=gpro: algorithm has no option 'gpro'.", "Did you mean grpo or"),
+        ("trainer_mode=sync", "trainer_mode: there is no such key or group.", "Did you mean trainer.v1.trainer_mode?"),
         ("rolout=vllm", "rolout: there is no such", "rollout"),
         ("nonsense", "nonsense: not an override.", "Write key=value"),
         ("data.train_batch_size=[1", "data.train_batch_size=[1: not an override.", "quote"),

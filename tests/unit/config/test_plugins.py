@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -105,9 +106,22 @@ def test_what_cannot_be_registered(project: Path, source: str, words: str) -> No
         compose_config(["plugins=[bad]"])
 
 
-def test_a_plugin_that_is_not_there(project: Path) -> None:
-    with pytest.raises(ConfigurationError, match="plugins: there is no module my_party"):
-        compose_config(["plugins=[my_party]"])
+@pytest.mark.parametrize(("module", "remedy"), [("my_part", "my_parts"), ("my_parts.py", r"plugins=\[my_parts\]")])
+def test_a_plugin_that_is_not_there(project: Path, module: str, remedy: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"plugins: there is no module {module}") as caught:
+        compose_config([f"plugins=[{module}]"])
+    assert re.search(remedy, caught.value.remedy)
+
+
+def test_one_plugin_needs_no_brackets(project: Path) -> None:
+    config = compose_config(["plugins=my_parts"])
+    assert config.plugins == config.trusted_modules == ["my_parts"]
+
+
+def test_a_misspelt_name_of_a_plugins_component(project: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        compose_config([PLUGIN, "reward_fn=[brevty]"])
+    assert "Did you mean brevity?" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

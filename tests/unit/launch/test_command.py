@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from harness.config.compose import compose_config
+from harness.config.compose import compose_config, resolve
 from harness.errors import ConfigurationError
-from harness.launch.command import classic_words, quoted, recorded_config
+from harness.launch.command import classic_words, dry_resume, quoted, recorded_config
 from harness.records.run_folder import RunFolder
 
 
@@ -34,3 +34,15 @@ def test_a_record_does_not_give_trust(tmp_path: Path) -> None:
         recorded_config(run, [])
     assert recorded_config(run, ["trusted_modules=[my_parts]", "seed=3"]).seed == 3
     assert list(recorded_config(run, ["plugins=[my_parts]"]).trusted_modules) == ["my_parts"]
+
+
+def test_a_resume_leaves_seed_and_places_as_they_are(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path, "name", None)
+    OmegaConf.save(resolve(compose_config(["experiment=quickstart_tiny", "trainer.logger=[console]"])), run.config)
+    for word, key in (("seed=9", "seed"), ("name=other", "name"), ("algorithm.gamma=0.5", "algorithm.gamma")):
+        with pytest.raises(ConfigurationError, match=f"--resume: {key} would differ"):
+            dry_resume(str(run.path), [word])
+    assert "would go on with" in dry_resume(str(run.path), ["trainer.save_freq=2"])
+    (run.checkpoints / "global_step_4").mkdir(parents=True)
+    assert "from step 4" in dry_resume(str(run.path), [])
+    assert not run.log.exists(), "a dry run runs nothing"

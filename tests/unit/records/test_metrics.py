@@ -78,6 +78,24 @@ def test_two_records_of_one_step_are_one(tmp_path):
     assert [record.metrics for record in read_metrics(writer.path)] == [{"a": 1, "b": 2}]
 
 
+def test_the_file_of_a_resumed_run_has_each_step_once_and_keeps_what_was_abandoned(tmp_path):
+    writer = MetricsWriter(tmp_path / "metrics.jsonl")
+    for step in range(5):
+        writer.write(step, {"reward": float("nan") if step == 1 else step})
+    reader = tail(writer.path)
+    reader.poll()
+    resumed = MetricsWriter(writer.path)
+    resumed.write(2, {"val-core/a/acc/mean@1": 0.5})
+    resumed.write(3, {"reward": 30})
+    lines = [json.loads(line) for line in writer.path.read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 1, 2, 3]
+    assert lines[1]["nonfinite"] == {"reward": "nan"}
+    assert (lines[2]["metrics"], lines[3]["metrics"]) == ({"reward": 2, "val-core/a/acc/mean@1": 0.5}, {"reward": 30})
+    abandoned = (tmp_path / "metrics.abandoned.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in abandoned] == [3, 4]
+    assert [record.step for record in reader.poll()] == [2, 3], "the past is not shown again"
+
+
 def test_torn_and_missing_files_are_read(tmp_path):
     path = tmp_path / "m.jsonl"
     assert read_metrics(path) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from rich.console import Console
@@ -11,7 +12,7 @@ from harness.records.metrics import MetricsWriter, StepRecord
 from harness.records.run_folder import RunFolder
 from harness.records.state import RunError
 from harness.records.status import StatusWriter
-from harness.terminal.ending import last_lines
+from harness.terminal.ending import last_lines, next_commands, program
 from harness.terminal.progress import Progress
 from harness.terminal.view import TrainingView
 
@@ -146,7 +147,11 @@ def test_the_end_shows_before_and_after_the_places_and_whole_commands(folder, wi
     text = out.getvalue()
     for part in ("done: 3 steps", "0.250", "0.750", "+0.500"):
         assert part in text, part
-    for command in ("train experiment=a seed=2", "train experiment=a algorithm=ppo", "evaluate outputs/demo/one"):
+    for command in (
+        "train experiment=a seed=2",
+        "train experiment=a seed=1 algorithm=ppo",
+        "evaluate outputs/demo/one",
+    ):
         assert f"    harness {command}\n" in text, "whole, to be copied, however narrow the terminal"
     assert "report.html" not in text, "a file that is not there is not named"
     assert errors.getvalue() == ""
@@ -207,3 +212,37 @@ def test_a_resumed_view_counts_from_its_first_record():
     progress.add(_step(8, time=100.0))
     progress.add(_step(9, time=105.0))
     assert progress.remaining == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "commands"),
+    [
+        (["experiment=a"], ["train experiment=a seed=2", "train experiment=a algorithm=ppo"]),
+        (
+            ["experiment=a", "algorithm=ppo", "seed=4", "plugins=[mine]"],
+            [
+                "train experiment=a algorithm=ppo 'plugins=[mine]' seed=5",
+                "train experiment=a seed=4 'plugins=[mine]' algorithm=grpo",
+                "evaluate outputs/demo/one 'plugins=[mine]'",
+            ],
+        ),
+        (["algorithm=grpo"], []),  # a script's or a file's run: the words alone do not make it again
+    ],
+)
+def test_what_to_try_next_is_neither_the_same_nor_impossible(folder, words, commands):
+    folder.overrides.write_text(json.dumps(words))
+    if "plugins=[mine]" in words:
+        (folder.checkpoints / "global_step_3").mkdir(parents=True)
+    assert next_commands(folder) == [f"{program()} {command}" for command in commands]
+
+
+def test_a_validation_alone_shows_what_was_measured(folder):
+    status = StatusWriter(folder)
+    status.running(total_steps=3)
+    MetricsWriter(folder.metrics).write(3, {ACC: 0.75})
+    status.done()
+    view, out, _ = _view(folder)
+    view.finish()
+    assert "✓ validated in" in out.getvalue()
+    assert "0.750" in out.getvalue()
+    assert "before" not in out.getvalue()
