@@ -24,6 +24,7 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
   evaluate RUN|CHECKPOINT|MODEL_FOLDER
                             validate only
   check [overrides]         report every problem of a configuration
+      --strict --json       let warnings fail; as JSON
   show [overrides]          print the resolved configuration as YAML
   list [group]              the groups and their options
   help, --version           this text; what is installed
@@ -35,7 +36,7 @@ An override is key=value for any of verl's keys, or group=option:
 
 CLASSIC = ("config", "algorithm", "data_path", "output_dir", "core_algos", "core_function", "reward_manager", "epochs")
 TRAIN_FLAGS = {"--resume": True, "--dry-run": False} | {f"--{name}": True for name in CLASSIC}
-FLAGS = {"train": TRAIN_FLAGS, "evaluate": {}, "check": {}, "show": {}, "list": {}}
+FLAGS = {"train": TRAIN_FLAGS, "evaluate": {}, "check": {"--json": False, "--strict": False}, "show": {}, "list": {}}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,14 +133,11 @@ def _evaluate(flags: dict[str, str | bool], words: list[str]) -> int:
 
 
 def _check(flags: dict[str, str | bool], overrides: list[str]) -> int:
-    from harness.config.check import find_problems
-    from harness.config.compose import compose_config
+    from harness.check.report import check_report
 
-    problems = find_problems(compose_config(overrides))
-    for number, problem in enumerate(problems, 1):
-        print(f"{number}. {problem}", file=sys.stderr)
-    print(f"{len(problems)} problem{'s' if len(problems) != 1 else ''} found" if problems else "no problem found")
-    return 2 if problems else 0
+    text, wrong = check_report(overrides, as_json=bool(flags.get("--json")), strict=bool(flags.get("--strict")))
+    print(text)
+    return 2 if wrong else 0
 
 
 def _show(flags: dict[str, str | bool], overrides: list[str]) -> int:

@@ -18,6 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -89,6 +90,27 @@ def compose_config(
     resolve_custom(config, overrides, project or Path.cwd())
     _forget_unchosen(config, overrides)
     return config
+
+
+def composed_files(overrides: Sequence[str], project: Path | None = None) -> list[tuple[Path, str]]:
+    """The files that a composition reads, in the order in which they win, each with the dotted key it stands under."""
+    folders = config_folders(project)
+    _prepare_hydra(folders)
+    _store_components(declared_components(list_in("plugins", overrides), project or Path.cwd()))
+    try:
+        with initialize_config_dir(config_dir=str(folders[0]), version_base="1.3", job_name="harness"):
+            loader = GlobalHydra.instance().config_loader()
+            entries = loader.compute_defaults_list(ROOT, list(overrides), RunMode.RUN).defaults
+    finally:
+        GlobalHydra.instance().clear()
+    engines = {f"model_engine/{engine}": path for engine, path in verl_trainer_configs().items()}
+    found = []
+    for entry in entries:
+        paths = [folder / f"{entry.config_path}.yaml" for folder in folders]
+        file = next((path for path in paths if path.is_file()), engines.get(str(entry.config_path)))
+        if file is not None:
+            found.append((file, entry.package.removeprefix("_global_").strip(".") if entry.package else ""))
+    return found
 
 
 def resolve(config: DictConfig) -> DictConfig:

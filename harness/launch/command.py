@@ -36,10 +36,10 @@ def train_run(overrides: Sequence[str], file: str | None = None) -> str:
 
 def dry_run(overrides: Sequence[str], file: str | None = None) -> str:
     """The resolved configuration and the folder a run would get."""
-    from harness.config.check import require_valid
+    from harness.check.find import require_valid
 
     config = _compose(overrides, file)
-    require_valid(config)
+    require_valid(config, overrides)
     folder = Path(config.output_root) / config.name
     return f"# would run in {folder}/<run_id>\n{OmegaConf.to_yaml(resolve(config))}"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, open_dict
 
-from harness.config.check import require_valid
+from harness.check.find import require_valid
 from harness.config.classic import data_files
 from harness.errors import ConfigurationError, HarnessError
 from harness.launch.record import open_run
@@ -75,13 +75,13 @@ class VERLTrainingManager(RLTrainingManager):
         if output_dir is not None:
             settings["output_root"] = str(output_dir)
         self.update_config(settings)
-        require_valid(self.config)
+        require_valid(self.config, self.overrides)
         self.run, resolved = open_run(self.config, self.overrides)
         return self._supervise(self.run, resolved)
 
     def resume(self, run: RunFolder) -> RunSummary:
         """Go on with a run in its own folder, from its last checkpoint (from its start where there is none)."""
-        require_valid(self.config)
+        require_valid(self.config, self.overrides)
         self.run = run
         return self._supervise(run, self.config)
 

@@ -12,8 +12,8 @@ import torch
 from guides import GUIDES, commands, write_files
 
 from harness.backend.advantages import call_advantage_fn
+from harness.check.find import find_problems
 from harness.components.instantiate import instantiate
-from harness.config.check import find_problems
 from harness.config.compose import compose_config
 from harness.reward_managers.per_sample import WeightedFunction
 from harness.reward_managers.sample import RewardSample

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.check.find import find_problems
 from harness.components.instantiate import instantiate
-from harness.config.check import find_problems
 from harness.config.compose import compose_config
 from harness.errors import ComponentError, ConfigurationError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.check.find import find_problems
 from harness.config.catalogue import catalogue
-from harness.config.check import find_problems
 from harness.config.compose import compose_config
 from harness.errors import ConfigurationError
 

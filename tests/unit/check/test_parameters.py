@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.check_targets import target_problems
+from harness.check.targets import target_problems
 from harness.config.compose import compose_config
 
 MODULE = """

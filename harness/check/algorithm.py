@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from omegaconf import DictConfig, OmegaConf
 
+from harness.check.problem import Problem
 from harness.config.source import class_named, methods_of, module_source
 from harness.errors import ConfigurationError
 from harness.scoring.setup import Limits
@@ -23,7 +24,7 @@ GROUP_FUNCTIONS = frozenset(
 )
 
 
-def algorithm_problems(config: DictConfig) -> Iterator[ConfigurationError]:
+def algorithm_problems(config: DictConfig) -> Iterator[Problem]:
     """Every such combination."""
     yield from _groups_of_one(config)
     yield from _whole_batches(config)
@@ -33,10 +34,11 @@ def algorithm_problems(config: DictConfig) -> Iterator[ConfigurationError]:
     try:
         Limits(**OmegaConf.to_container(config.scoring, resolve=True))
     except (ConfigurationError, TypeError) as error:
-        yield error if isinstance(error, ConfigurationError) else ConfigurationError(f"scoring: {error}.")
+        message = error.message if isinstance(error, ConfigurationError) else f"scoring: {error}."
+        yield Problem("scoring", message.partition("=")[0].partition(":")[0], message, getattr(error, "remedy", ""))
 
 
-def _groups_of_one(config: DictConfig) -> Iterator[ConfigurationError]:
+def _groups_of_one(config: DictConfig) -> Iterator[Problem]:
     n = config.actor_rollout_ref.rollout.n
     if n != 1:
         return
@@ -44,16 +46,20 @@ def _groups_of_one(config: DictConfig) -> Iterator[ConfigurationError]:
     estimator = str(config.algorithm.adv_estimator)
     named = f"advantage_fn ({target})" if target else f"algorithm.adv_estimator={estimator}"
     if target in GROUP_FUNCTIONS or (not target and estimator in GROUP_ESTIMATORS):
-        yield ConfigurationError(
+        yield Problem(
+            "algorithm",
+            "actor_rollout_ref.rollout.n",
             f"actor_rollout_ref.rollout.n=1: {named} compares the responses to one prompt, and there is one.",
             "Use n of at least 2, such as 8, or an algorithm without groups (reinforce_plus_plus, ppo).",
         )
 
 
-def _whole_batches(config: DictConfig) -> Iterator[ConfigurationError]:
+def _whole_batches(config: DictConfig) -> Iterator[Problem]:
     groups = config.algorithm.get("filter_groups") or {}
     if groups.get("enable") and scores_whole_batches(config):
-        yield ConfigurationError(
+        yield Problem(
+            "algorithm",
+            "reward_manager",
             "reward_manager scores a whole batch, and algorithm.filter_groups needs the scores before there is one.",
             "Choose a manager that scores each response, such as reward_manager=per_sample, or set "
             "algorithm.filter_groups.enable=false.",
@@ -72,35 +78,41 @@ def scores_whole_batches(config: DictConfig) -> bool:
     return "score_batch" in methods or ("__call__" in methods and "score" not in methods)
 
 
-def _greedy_baseline(config: DictConfig) -> Iterator[ConfigurationError]:
+def _greedy_baseline(config: DictConfig) -> Iterator[Problem]:
     target = str((config.get("advantage_fn") or {}).get("_target_") or "")
     if target == "harness.advantages.remax.remax" and scores_whole_batches(config):
-        yield ConfigurationError(
+        yield Problem(
+            "algorithm",
+            "reward_manager",
             "reward_manager scores a whole batch, and ReMax's baseline is the score of a greedy response by itself.",
             "Choose a manager that scores each response, such as reward_manager=per_sample.",
         )
 
 
-def _process_reward_batches(config: DictConfig) -> Iterator[ConfigurationError]:
+def _process_reward_batches(config: DictConfig) -> Iterator[Problem]:
     """verl fills a step's rows up to whole mini-batches of every model, and trains on the filling."""
     mini = (config.get("algorithm_steps") or {}).get("mini_batch_size")
     batch, policys = config.data.train_batch_size, config.actor_rollout_ref.actor.ppo_mini_batch_size
     if isinstance(mini, int) and (mini < 1 or batch % math.lcm(mini, policys)):
-        yield ConfigurationError(
+        yield Problem(
+            "algorithm",
+            "algorithm_steps.mini_batch_size",
             f"algorithm_steps.mini_batch_size={mini}: with ppo_mini_batch_size={policys} whole mini-batches of both do "
             f"not make up data.train_batch_size={batch}.",
             f"Use {policys}, or a number whose least common multiple with it divides {batch}.",
         )
 
 
-def _oversampling(config: DictConfig) -> Iterator[ConfigurationError]:
+def _oversampling(config: DictConfig) -> Iterator[Problem]:
     oversample = (config.get("algorithm_steps") or {}).get("oversample") or 1
     if oversample == 1:
         return
     mode, filtering = config.trainer.v1.trainer_mode, (config.algorithm.get("filter_groups") or {}).get("enable")
     if mode != "sync" or filtering:
         what = "algorithm.filter_groups.enable=true" if filtering else f"trainer.v1.trainer_mode={mode}"
-        yield ConfigurationError(
+        yield Problem(
+            "algorithm",
+            "algorithm_steps.oversample",
             f"algorithm_steps.oversample={oversample} chooses among all prompts of a step; {what} does not await them.",
             "Set algorithm_steps.oversample=1, or trainer.v1.trainer_mode=sync without algorithm.filter_groups.",
         )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from harness.config.check import find_problems
+from harness.check.find import find_problems
 from harness.config.compose import compose_config, resolve
 
 FOLDER = Path(__file__).resolve().parents[3] / "conf" / "algorithm"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.check_algorithm import algorithm_problems
+from harness.check.algorithm import algorithm_problems
 from harness.config.compose import compose_config
 
 BATCH = """

@@ -6,15 +6,15 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.check.problem import Problem
 from harness.config.source import arguments_of
 from harness.config.suggest import did_you_mean
-from harness.errors import ConfigurationError
 
 NOT_PARAMETERS = ("_target_", "weight", "code")
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
 
 
-def parameter_problems(key: str, node: Mapping[str, Any], source: str, name: str) -> Iterator[ConfigurationError]:
+def parameter_problems(key: str, node: Mapping[str, Any], source: str, name: str) -> Iterator[Problem]:
     """Parameters that the component does not take, and values of another type than it says.
 
     Args:
@@ -33,13 +33,17 @@ def parameter_problems(key: str, node: Mapping[str, Any], source: str, name: str
             continue
         if parameter not in known:
             if arguments.kwarg is None:
-                yield ConfigurationError(
+                yield Problem(
+                    "parameter",
+                    f"{key}.{parameter}",
                     f"{key}.{parameter}: {node['_target_']} takes no parameter {parameter!r}.",
                     did_you_mean(str(parameter), list(known)),
                 )
         elif not _fits(known[parameter], value):
             wanted = ast.unparse(known[parameter])  # type: ignore[arg-type]
-            yield ConfigurationError(f"{key}.{parameter}={value!r}: {wanted} is needed.")
+            yield Problem(
+                "wrong-type", f"{key}.{parameter}", f"{key}.{parameter}={value!r}: {wanted} is needed.", "", value
+            )
 
 
 def _fits(annotation: ast.expr | None, value: Any) -> bool:

@@ -9,18 +9,18 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from harness.check.parameters import parameter_problems
+from harness.check.problem import Problem
 from harness.components import by_value
 from harness.components.files import split_target
 from harness.components.instantiate import TRUSTED, is_trusted
-from harness.config.check_parameters import parameter_problems
 from harness.config.source import module_source, names_in
 from harness.config.suggest import did_you_mean
-from harness.errors import ConfigurationError
 
 COMPONENT_GROUPS = ("manager", "reward_manager", "advantage_fn", "policy_loss", "algorithm_steps")
 
 
-def target_problems(config: DictConfig) -> Iterator[ConfigurationError]:
+def target_problems(config: DictConfig) -> Iterator[Problem]:
     """Targets that are not trusted, not there or wrongly called, in every component's node."""
     nodes = [(group, config.get(group)) for group in COMPONENT_GROUPS]
     nodes += [(f"reward_fn.{name}", node) for name, node in (config.get("reward_fn") or {}).items()]
@@ -30,7 +30,7 @@ def target_problems(config: DictConfig) -> Iterator[ConfigurationError]:
             yield from _target(key, node, list(config.trusted_modules))
 
 
-def _target(key: str, node: DictConfig, trusted: list[str]) -> Iterator[ConfigurationError]:
+def _target(key: str, node: DictConfig, trusted: list[str]) -> Iterator[Problem]:
     target = str(node["_target_"])
     if target == by_value.TARGET:
         return
@@ -38,18 +38,25 @@ def _target(key: str, node: DictConfig, trusted: list[str]) -> Iterator[Configur
     module, name = (str(file[0]), file[1]) if file else (target.rpartition(".")[0], target.rpartition(".")[2])
     if not is_trusted(target, trusted):
         known = ", ".join([*(prefix[:-1] for prefix in TRUSTED), *trusted])
-        yield ConfigurationError(
+        yield Problem(
+            "target",
+            f"{key}._target_",
             f"{key}._target_: {target} is outside the trusted modules ({known}).",
             f"If you trust it, add trusted_modules=[{module if file else target.split('.')[0]}] on the command line.",
         )
         return
     source = _file_source(file[0]) if file else module_source(module)
     if source is None:
-        yield ConfigurationError(
-            f"{key}._target_: there is no module {module}.", "Check its spelling and where it lies."
+        yield Problem(
+            "target",
+            f"{key}._target_",
+            f"{key}._target_: there is no module {module}.",
+            "Check its spelling and where it lies.",
         )
     elif name not in (names := names_in(source)):
-        yield ConfigurationError(f"{key}._target_: {module} has no {name!r}.", did_you_mean(name, names))
+        yield Problem(
+            "target", f"{key}._target_", f"{key}._target_: {module} has no {name!r}.", did_you_mean(name, names)
+        )
     else:
         values = {parameter: value for parameter, value in _values(node).items() if value != "???"}
         yield from parameter_problems(key, values, source, name)

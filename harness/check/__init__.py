@@ -1,0 +1,1 @@
+"""What is wrong with a configuration, found before anything starts: without torch, verl or Ray."""

@@ -1,0 +1,68 @@
+"""Keys that the user adds, with ``+key`` or in a file of their own: a misspelt one would be added without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.check.problem import Problem
+from harness.check.schema import verl_schema
+from harness.check.values import lookup
+from harness.config.compose import compose_config
+from harness.config.suggest import did_you_mean
+from harness.config.unknown import OPEN, OPEN_NAMES
+
+# nodes of components: their parameters are checked against the signature
+COMPONENTS = ("advantage_fn", "policy_loss", "reward_manager", "algorithm_steps", "manager")
+
+
+def added_problems(tree: Mapping[str, Any], given: Collection[str], overrides: Sequence[str]) -> Iterator[Problem]:
+    """Added keys that nothing reads.
+
+    Args:
+        tree: The resolved configuration.
+        given: The keys that the user set.
+        overrides: The words of the command.
+    """
+    new = [key for key in given if _may_be_new(key)]
+    if not new or not (any(word.startswith("+") for word in overrides) or set(given) - _typed(overrides)):
+        return
+    base = compose_config([])
+    for key in new:
+        parent, _, name = key.rpartition(".")
+        node = _node(base, parent)
+        if isinstance(lookup(tree, key), Mapping) and node is not None and name in node:
+            continue
+        if node is None or not len(node) or name in node or _is_read(node, name):
+            continue
+        yield Problem(
+            "unknown-key", key, f"{key}: nothing reads such a key{f' under {parent}' if parent else ''}.",
+            did_you_mean(name, [str(other) for other in node]), lookup(tree, key),
+        )  # fmt: skip
+
+
+def _typed(overrides: Sequence[str]) -> set[str]:
+    return {word.lstrip("+").partition("=")[0] for word in overrides}
+
+
+def _may_be_new(key: str) -> bool:
+    parts = key.split(".")
+    inside = any(key == section or key.startswith(f"{section}.") for section in (*OPEN, *COMPONENTS))
+    return not inside and not set(parts) & {*OPEN_NAMES, "_target_"}
+
+
+def _node(base: Any, key: str) -> Any:
+    """The section of this name; None where there is none, or it is null."""
+    node = base
+    for part in key.split(".") if key else ():
+        node = node.get(part) if part in node else None
+        if not hasattr(node, "keys"):
+            return None
+    return node
+
+
+def _is_read(node: Any, name: str) -> bool:
+    """Whether verl reads the key although its YAML does not have it."""
+    schema = verl_schema()
+    fields = schema.classes.get(str(node.get("_target_") or "").rpartition(".")[2], {})
+    return name in fields or name in schema.names["read"]

@@ -1,0 +1,170 @@
+"""Problems of a configuration that can be seen before anything is started, all of them at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from harness.check.added import added_problems
+from harness.check.algorithm import algorithm_problems
+from harness.check.batches import batch_problems
+from harness.check.ignored import ignored_problems
+from harness.check.names import name_problems
+from harness.check.problem import Problem
+from harness.check.targets import target_problems
+from harness.check.values import range_problems, type_problems
+from harness.config.compose import resolve
+from harness.config.origins import Origins
+from harness.errors import ConfigurationError
+
+PARQUET_LEAST_BYTES = 12  # mark, footer length, mark
+
+
+def find_problems(config: DictConfig, overrides: Sequence[str] = ()) -> list[Problem]:
+    """Every problem of a composed configuration, warnings included, in the order of the stages that would meet them.
+
+    Args:
+        config: What `harness.config.compose.compose_config` made.
+        overrides: The words it was made with: they tell what the user asked for, and where a value comes from.
+    """
+    try:
+        tree: Any = OmegaConf.to_container(resolve(config))
+    except ConfigurationError as error:  # nothing else can be read
+        key = error.message.partition(":")[0]
+        return [Problem("reference", key, error.message, error.remedy)]
+    origins = Origins(tuple(overrides), Path.cwd())
+    given = origins.given()
+    types = list(type_problems(tree, given))
+    checks: list[Callable[[], Iterable[Problem]]] = [
+        lambda: added_problems(tree, given, overrides),
+        lambda: _missing_values(config),
+        lambda: _files(config),
+        lambda: target_problems(config),
+        lambda: range_problems(tree),
+        lambda: name_problems(tree),
+        lambda: _devices(config),
+        lambda: batch_problems(config),
+        lambda: algorithm_problems(config),
+        lambda: ignored_problems(tree, given),
+    ]
+    found = types + [problem for check in checks for problem in _run(check, wrong=bool(types))]
+    return [replace(problem, origin=origins.of(problem.key)) for problem in _once(found, given)]
+
+
+def require_valid(config: DictConfig, overrides: Sequence[str] = ()) -> None:
+    """Stop with all problems in one message; warnings pass.
+
+    Raises:
+        ConfigurationError: There is at least one.
+    """
+    problems = [problem for problem in find_problems(config, overrides) if not problem.warning]
+    if len(problems) == 1:
+        raise problems[0].error()
+    if problems:
+        listed = "\n".join(f"{number}. {problem}" for number, problem in enumerate(problems, 1))
+        raise ConfigurationError(f"The configuration has {len(problems)} problems:\n{listed}")
+
+
+def _once(found: list[Problem], given: Collection[str]) -> Iterator[Problem]:
+    """One a key, as a wrong type fails elsewhere too; none for a key that takes a given one's value."""
+    first = {problem.key: problem for problem in reversed(found)}
+    told = {(problem.code, str(problem.value)) for problem in found if problem.key in given}
+    for problem in found:
+        copied = problem.value is not None and (problem.code, str(problem.value)) in told
+        if first[problem.key] is problem and (problem.key in given or not copied):
+            yield problem
+
+
+def _run(check: Callable[[], Iterable[Problem]], wrong: bool) -> list[Problem]:
+    """A check's problems; where values have wrong types, which are told anyway, it may not be able to go on."""
+    found = []
+    try:
+        for problem in check():
+            found.append(problem)  # noqa: PERF402  what was found before an error counts
+    except (TypeError, ValueError, AttributeError):
+        if not wrong:
+            raise
+    return found
+
+
+def _missing_values(config: DictConfig) -> Iterator[Problem]:
+    for key in sorted(OmegaConf.missing_keys(config)):
+        if not key.startswith("reward.reward_model."):  # verl's own gaps, for reward models that are not used
+            yield Problem("missing", key, f"{key}: a value is needed and none is given.", f"Add {key}=VALUE.")
+
+
+def _value(config: DictConfig, key: str) -> Any:
+    return None if OmegaConf.is_missing(config, key) else OmegaConf.select(config, key, throw_on_missing=False)
+
+
+def _made_folders(config: DictConfig) -> list[str]:
+    return [str(node.path) for node in (config.get("prepare") or {}).values() if node]
+
+
+def _files(config: DictConfig) -> Iterator[Problem]:
+    made = _made_folders(config)
+    for key in ("data.train_files", "data.val_files"):
+        files = _value(config, key)
+        for file in [files] if isinstance(files, str) else (files or []):
+            if not any(str(file).startswith(folder) for folder in made) and "://" not in str(file):
+                yield from _data_file(key, Path(str(file)).expanduser())
+    model = _value(config, "actor_rollout_ref.model.path")
+    if model and str(model) not in made:
+        yield from _model(str(model))
+
+
+def _data_file(key: str, path: Path) -> Iterator[Problem]:
+    if not path.is_file():
+        yield Problem(
+            "file", key, f"{key}: there is no file {path}.", "Give the path of a parquet file in verl's layout."
+        )
+    elif path.suffix == ".parquet" and not _is_parquet(path):
+        yield Problem(
+            "file", key, f"{key}: {path} is not a whole parquet file.", "Make it again; the copy may be torn."
+        )
+
+
+def _is_parquet(path: Path) -> bool:
+    """Whether the file begins and ends as parquet does: with its mark, and a footer's length before the last one."""
+    size = path.stat().st_size
+    if size < PARQUET_LEAST_BYTES:
+        return False
+    with path.open("rb") as file:
+        head = file.read(4)
+        file.seek(-8, os.SEEK_END)
+        footer, tail = int.from_bytes(file.read(4), "little"), file.read(4)
+    return head == tail == b"PAR1" and 0 < footer <= size - PARQUET_LEAST_BYTES
+
+
+def _model(model: str) -> Iterator[Problem]:
+    path = Path(model).expanduser()
+    key = "actor_rollout_ref.model.path"
+    if path.is_dir() and not (path / "config.json").is_file():
+        yield Problem("model", key, f"{key}: {path} has no config.json, so it is not a Hugging Face model folder.")
+    elif not path.is_dir() and (model.startswith(("/", ".", "~")) or model.count("/") != 1):
+        yield Problem(
+            "model",
+            key,
+            f"{key}: there is no folder {path}.",
+            "Give a model folder or a hub name such as Qwen/Qwen3-0.6B.",
+        )
+
+
+def _devices(config: DictConfig) -> Iterator[Problem]:
+    if config.trainer.device != "cpu":
+        return
+    strategy = config.actor_rollout_ref.actor.strategy
+    if strategy != "fsdp2":
+        key = "actor_rollout_ref.actor.strategy"
+        yield Problem(
+            "device", key, f"engine: {strategy} does not train on a CPU.", "Use engine=fsdp2, or a GPU.", strategy
+        )
+    rollout = config.actor_rollout_ref.rollout.name
+    if rollout == "sglang":
+        key = "actor_rollout_ref.rollout.name"
+        yield Problem("device", key, "rollout=sglang needs a GPU.", "Use rollout=builtin.", rollout)
