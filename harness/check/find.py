@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from harness.check.ignored import ignored_problems
 from harness.check.names import name_problems
 from harness.check.problem import Problem
 from harness.check.targets import target_problems
-from harness.check.values import range_problems, type_problems
+from harness.check.values import lookup, range_problems, type_problems
 from harness.config.compose import resolve
 from harness.config.origins import Origins
 from harness.errors import ConfigurationError
@@ -47,7 +47,7 @@ def find_problems(config: DictConfig, overrides: Sequence[str] = ()) -> list[Pro
         lambda: target_problems(config),
         lambda: range_problems(tree),
         lambda: name_problems(tree),
-        lambda: _devices(config),
+        lambda: _devices(tree),
         lambda: batch_problems(config),
         lambda: algorithm_problems(config),
         lambda: ignored_problems(tree, given),
@@ -155,16 +155,14 @@ def _model(model: str) -> Iterator[Problem]:
         )
 
 
-def _devices(config: DictConfig) -> Iterator[Problem]:
-    if config.trainer.device != "cpu":
+def _devices(tree: Mapping[str, Any]) -> Iterator[Problem]:
+    if lookup(tree, "trainer.device") != "cpu":
         return
-    strategy = config.actor_rollout_ref.actor.strategy
-    if strategy != "fsdp2":
-        key = "actor_rollout_ref.actor.strategy"
+    key = "actor_rollout_ref.actor.strategy"
+    if (strategy := lookup(tree, key)) != "fsdp2":
         yield Problem(
             "device", key, f"engine: {strategy} does not train on a CPU.", "Use engine=fsdp2, or a GPU.", strategy
         )
-    rollout = config.actor_rollout_ref.rollout.name
-    if rollout == "sglang":
-        key = "actor_rollout_ref.rollout.name"
+    key = "actor_rollout_ref.rollout.name"
+    if (rollout := lookup(tree, key)) == "sglang":
         yield Problem("device", key, "rollout=sglang needs a GPU.", "Use rollout=builtin.", rollout)

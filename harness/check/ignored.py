@@ -173,13 +173,6 @@ IGNORED = (
         switch="actor_rollout_ref.model.lora_rank",
     ),
     Ignored(
-        ("trainer.total_epochs",),
-        _on("trainer.total_training_steps"),
-        "trainer.total_training_steps decides",
-        "Leave it out, or set trainer.total_training_steps=null.",
-        warning=True,
-    ),
-    Ignored(
         (f"{_ACTOR}.loss_scale_factor",),
         lambda tree: lookup(tree, f"{_ACTOR}.loss_agg_mode") != "seq-mean-token-sum-norm",
         "only loss_agg_mode=seq-mean-token-sum-norm divides by it",

@@ -7,7 +7,7 @@ round without a word); its flattened trainer files go into Hydra's ConfigStore a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.components.kinds import KINDS, option_node, package
@@ -27,10 +27,11 @@ from harness.config.catalogue import option_file
 from harness.config.classic import without_what_sets
 from harness.config.custom import resolve_custom
 from harness.config.detect import register_resolvers
-from harness.config.explain import explain
+from harness.config.explain import explain, explain_yaml
 from harness.config.names import Names
 from harness.config.plugins import Declared, declared_components, list_in
 from harness.config.recipes import register_recipe_resolver
+from harness.config.sections import broken_sections
 from harness.config.tree import config_folders, verl_trainer_configs
 from harness.config.unknown import unknown_keys
 from harness.errors import ConfigurationError
@@ -79,10 +80,13 @@ def compose_config(
     try:
         with initialize_config_dir(config_dir=str(folders[0]), version_base="1.3", job_name="harness"):
             config = compose(config_name=ROOT, overrides=list(overrides))
-    except (HydraException, OmegaConfBaseException) as error:
+    except yaml.YAMLError as error:
+        raise ConfigurationError(*explain_yaml(error)) from error
+    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
         raise ConfigurationError(*explain(error, Names(partial(compose_config, project=project), overrides))) from error
     finally:
         GlobalHydra.instance().clear()
+    _require_sections(config)
     _require_typed(config, overrides)
     with open_dict(config):
         config.pop("model_engine", None)
@@ -121,7 +125,7 @@ def resolve(config: DictConfig) -> DictConfig:
     """
     try:
         return OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, RecursionError) as error:
         raise ConfigurationError(*explain(error, Names(lambda _: config, ()))) from error
 
 
@@ -159,6 +163,13 @@ def _given_experiment(experiment: Mapping[str, Any], overrides: Sequence[str], p
     return [f"experiment={name}", *overrides]
 
 
+def _require_sections(config: DictConfig) -> None:
+    trees = [_load_yaml(path) for path in verl_trainer_configs().values()]
+    problems = [text for _, text in broken_sections(config, trees)]
+    if problems:
+        raise ConfigurationError("\n".join(problems), "Leave it as it is, or set single keys below it.")
+
+
 def _require_typed(config: DictConfig, overrides: Sequence[str]) -> None:
     """Trust comes from the command, never from a file.
 
@@ -170,6 +181,8 @@ def _require_typed(config: DictConfig, overrides: Sequence[str]) -> None:
         if isinstance(value, str):  # plugins=my_rewards, as for a list of one
             with open_dict(config):
                 config[key] = value = [value]
+        if not isinstance(value, list | ListConfig) or not all(isinstance(name, str) for name in value):
+            raise ConfigurationError(f"{key}={value}: a list of module names is needed.", f"Write {key}=[my_module].")
         found = list(value)
         if found and found != list_in(key, overrides):
             raise ConfigurationError(
@@ -211,6 +224,7 @@ def _store_components(declared: Sequence[Declared]) -> None:
         )
 
 
+@cache
 def _load_yaml(path: Path) -> dict:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     # verl writes 1e-06 style numbers with a point, so YAML 1.1's float rule reads them as numbers

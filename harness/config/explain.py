@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hydra.errors import OverrideParseException
 
@@ -11,6 +12,9 @@ from harness.config.catalogue import GROUPS
 from harness.config.names import Names
 from harness.config.suggest import did_you_mean
 from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    import yaml
 
 
 def explain(error: Exception, names: Names) -> tuple[str, str]:
@@ -26,10 +30,23 @@ def explain(error: Exception, names: Names) -> tuple[str, str]:
     if isinstance(error, OverrideParseException):
         return _not_an_override(error.override)
     text = _whole_text(error)
+    if isinstance(error, RecursionError):
+        key = re.search(r"full_key: (\S+)", text)
+        return f"{key[1] if key else 'a key'}: its value refers to itself, by ${{…}}.", "Give it a value."
     for pattern, describe in _PATTERNS:
         if match := re.search(pattern, text, re.DOTALL):
             return describe(match, names)
     return text.strip(), ""
+
+
+def explain_yaml(error: yaml.YAMLError) -> tuple[str, str]:
+    """Message and remedy for a file that is no YAML: where, and what the parser could not take."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    where = f"{mark.name}:{mark.line + 1}" if mark else "a YAML file"
+    return (
+        f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}.",
+        "Mind the indentation (spaces alone).",
+    )
 
 
 def _own_error(error: BaseException | None) -> HarnessError | None:
@@ -52,6 +69,10 @@ def _not_an_override(override: str) -> tuple[str, str]:
 
 def _unknown_key(match: re.Match[str], names: Names) -> tuple[str, str]:
     key = match["key"]
+    if "@" in key:
+        group, _, package = key.partition(".")[0].partition("@")
+        message = f"{group}: a file of {package} chooses an option of it, but stands under the key {package}."
+        return message, "Begin that file with the line: # @package _global_"
     parent, _, leaf = key.rpartition(".")
     message = f"{key}: there is no such key{f' under {parent}' if parent else ' or group'}."
     whole = names.ending_in(leaf)

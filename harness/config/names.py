@@ -35,6 +35,8 @@ class Names:
     def ending_in(self, leaf: str) -> list[str]:
         """The dotted keys whose last part is ``leaf``; none where they are many."""
         groups = [text for text in self.overrides if "." not in text.partition("=")[0] and not text.startswith(leaf)]
+        if len(groups) == len(self.overrides):
+            return []  # no override gave it: the composition would fail again
         try:
             tree = OmegaConf.to_container(self.compose(groups))
         except ConfigurationError:

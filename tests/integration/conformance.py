@@ -63,6 +63,19 @@ CORRECTIONS = (
     "algorithm.use_kl_in_reward=true",
     "algorithm.kl_ctrl.kl_coef=0.01",
 )
+# what `harness check` says does nothing, on top of GRPO (RLOO where it is GRPO's own key)
+INERT = (
+    "actor_rollout_ref.actor.clip_ratio=0.01",
+    "actor_rollout_ref.actor.grad_clip=0.01",
+    "actor_rollout_ref.actor.kl_loss_coef=5.0",
+    "actor_rollout_ref.actor.kl_loss_type=k1",
+    "actor_rollout_ref.actor.loss_scale_factor=3",
+    "algorithm.kl_ctrl.kl_coef=5.0",
+    "algorithm.kl_penalty=abs",
+    "algorithm.lam=0.5",
+    "algorithm.gamma=0.5",
+    "algorithm.use_pf_ppo=true",
+)
 NEEDS = {"grpo": ["reward_fn=exact_match"], "gdpo": ["reward_fn=[exact_match,length]", "reward_fn.length.weight=0.5"]}
 
 
@@ -212,7 +225,7 @@ def main() -> None:
     )
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     tq.init(frozen(composed("grpo", model, *NEEDS["grpo"])).transfer_queue)
-    result = {"algorithms": {}, "corrections": {}}
+    result = {"algorithms": {}, "corrections": {}, "inert": {}}
     for algorithm in algorithms:
         needs = NEEDS.get(algorithm, NEEDS["grpo"])
         config = composed(algorithm, model, *needs)
@@ -226,6 +239,10 @@ def main() -> None:
     for name in ("verl", "grpo"):  # verl's estimator and the function of the same name
         words = [*NEEDS["grpo"], f"advantage_fn={name}", *CORRECTIONS]
         result["corrections"][name] = measure(composed("grpo", model, *words), folder, f"corrections-{name}")
+    for number, word in enumerate((*INERT, "algorithm.norm_adv_by_std_in_grpo=false")):
+        algorithm = "rloo" if "norm_adv" in word else "grpo"
+        config = composed(algorithm, model, *NEEDS["grpo"], word)
+        result["inert"][word] = [algorithm, measure(config, folder, f"inert-{number}")]
     print(json.dumps(result))
 
 

@@ -1,0 +1,43 @@
+"""`harness check` on five hundred mutated configurations: an answer each time, never a traceback."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+CASES, MOST_SECONDS = 500, 5.0
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_never_a_traceback(part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    spec = importlib.util.spec_from_file_location("mutations", ROOT / "tests/unit/check/mutations.py")
+    mutations = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(mutations)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf/experiment").mkdir(parents=True)
+    mutator = mutations.Mutator(seed=part)
+    codes = set()
+    for number in range(CASES // 5):
+        if number % 3:
+            words = mutator.overrides()
+        else:
+            source = ROOT / "conf/experiment/quickstart_tiny.yaml"
+            (tmp_path / "conf/experiment/mutant.yaml").write_bytes(mutator.file(source))
+            words = ["experiment=mutant"]
+        start = time.monotonic()
+        try:
+            code = main(["check", *words])
+        except BaseException as error:
+            raise AssertionError(f"{words}: {error!r}") from error
+        captured = capsys.readouterr()
+        assert code in (0, 2), (words, captured.err)
+        assert "Traceback" not in captured.out + captured.err, words
+        assert time.monotonic() - start < MOST_SECONDS, words
+        codes.add(code)
+    assert codes == {0, 2}, "mutations that are all refused, or all pass, test little"

@@ -1,0 +1,66 @@
+"""One report, for people and for machines, and an exit code that warnings change on request alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+
+WRONG = ["experiment=quickstart_tiny", "trainer.total_epochs=abc", "algorithm.lam=0.9", "+trainer.typo=1"]
+
+
+def test_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", *WRONG, "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["wrong"] is True
+    assert [(each["code"], each["key"], each["value"], each["warning"]) for each in told["problems"]] == [
+        ("wrong-type", "trainer.total_epochs", "abc", False),
+        ("unknown-key", "trainer.typo", 1, False),
+        ("ignored", "algorithm.lam", 0.9, True),
+    ]
+    assert {each["origin"] for each in told["problems"]} == {"the command line"}
+
+
+def test_for_people_errors_first_by_section(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", *WRONG]) == 2
+    out = capsys.readouterr().out
+    lines = [line for line in out.splitlines() if not line.startswith("read verl's schema")]
+    assert lines[0] == "trainer"
+    assert "algorithm (warnings)" in lines
+    assert lines[-1] == "2 problems and 1 warning found"
+    assert "\x1b" not in out, "no colours in a pipe"
+
+
+def test_warnings_fail_only_when_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["check", "experiment=quickstart_tiny", "algorithm.lam=0.9"]
+    assert (main(words), main([*words, "--strict"])) == (0, 2)
+    assert "1 warning found" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "word", ["algorithm=nonsense", "a b", "trainer=3", "~actor_rollout_ref.actor", "plugins=[no_such]"]
+)
+def test_a_composition_that_fails_is_told_in_the_same_form(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "experiment=quickstart_tiny", word, "--json"]) == 2
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert problem["message"]
+
+
+def test_a_misspelt_key_in_a_file_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf/experiment").mkdir(parents=True)
+    file = tmp_path / "conf/experiment/mine.yaml"
+    file.write_text("# @package _global_\ndefaults: [quickstart_tiny, _self_]\ntrainer:\n  total_epoch: 3\n")
+    assert main(["check", "experiment=mine"]) == 2
+    out = capsys.readouterr().out
+    assert "trainer.total_epoch: nothing reads such a key under trainer." in out
+    assert "Did you mean total_epochs?" in out
+    assert "from conf/experiment/mine.yaml:4" in out
+    file.write_text("# @package _global_\ntrainer:\n\ttest_freq: 3\n")
+    assert main(["check", "experiment=mine"]) == 2
+    assert "mine.yaml:3: not valid YAML" in capsys.readouterr().out
