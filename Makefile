@@ -31,6 +31,7 @@ evidence: setup ## what takes too long for CI, into benchmarks/results/; resumab
 	$(BIN)/python benchmarks/quickstart_seeds.py
 	$(BIN)/python benchmarks/advantages.py
 	$(BIN)/python benchmarks/algorithms.py
+	$(BIN)/python benchmarks/check_fuzz.py
 
 lint: setup ## style, format, types and import direction
 	$(BIN)/ruff check .

@@ -1,0 +1,90 @@
+"""`harness check` on ten thousand mutated override lists and files: an answer each time, never a traceback.
+
+    python benchmarks/check_fuzz.py [--cases 10000]
+
+Resumable: parts of 500 cases that are on record for the same sources are not run again. Writes
+benchmarks/results/check_fuzz.json after every part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import tempfile
+import time
+import traceback
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from harness.cli import main as harness
+from harness.records.atomic import write_text
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "check_fuzz.json"
+MUTATIONS = ROOT / "tests" / "unit" / "check" / "mutations.py"
+PART = 500
+
+
+def sources() -> str:
+    """A hash of what is tested."""
+    files = [*sorted((ROOT / "harness").glob("c*/**/*.py")), *sorted((ROOT / "conf").glob("**/*.yaml")), MUTATIONS]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+def run_part(seed: int, folder: Path) -> dict[str, Any]:
+    """One part: exit codes, the slowest answer, and whatever raised."""
+    spec = importlib.util.spec_from_file_location("mutations", MUTATIONS)
+    assert spec is not None
+    assert spec.loader is not None
+    mutations = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(mutations)
+    mutator = mutations.Mutator(seed)
+    codes: Counter[str] = Counter()
+    slowest, raised = 0.0, []
+    for number in range(PART):
+        if number % 2:
+            words = mutator.overrides()
+        else:
+            (folder / "mutant.yaml").write_bytes(mutator.file(ROOT / "conf/experiment/quickstart_tiny.yaml"))
+            words = ["experiment=mutant"]
+        start = time.perf_counter()
+        out = io.StringIO()
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+                codes[str(harness(["check", *words]))] += 1
+        except Exception:  # noqa: PERF203  each case by itself
+            raised.append({"words": words, "error": traceback.format_exc()[-800:]})
+        slowest = max(slowest, time.perf_counter() - start)
+    return {"codes": dict(codes), "slowest_s": round(slowest, 2), "raised": raised, "date": str(date.today())}
+
+
+def main() -> None:
+    """Run what is not on record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", type=int, default=10_000)
+    cases = parser.parse_args().cases
+    mark = sources()
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    parts = kept["parts"] if kept.get("sources") == mark else {}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "conf/experiment").mkdir(parents=True)
+        os.chdir(folder)
+        for seed in range(1000, 1000 + -(-cases // PART)):
+            if str(seed) not in parts:
+                parts[str(seed)] = run_part(seed, Path(folder) / "conf/experiment")
+                write_text(
+                    RESULTS, json.dumps({"sources": mark, "cases_a_part": PART, "parts": parts}, indent=1) + "\n"
+                )
+            print(f"seed {seed}: {json.dumps(parts[str(seed)])[:200]}", flush=True)
+    print(f"{len(parts) * PART} cases, {sum(len(part['raised']) for part in parts.values())} raised")
+
+
+if __name__ == "__main__":
+    main()
