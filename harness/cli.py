@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
 
@@ -26,7 +27,9 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
   check [overrides]         report every problem of a configuration
       --strict --json       let warnings fail; as JSON
   show [overrides]          print the resolved configuration as YAML
+      --diff A B            what decides the result and differs between two runs or two quoted lists of overrides
   list [group]              the groups and their options
+  doctor                    what works on this machine, and what to install
   help, --version           this text; what is installed
 
 An override is key=value for any of verl's keys, or group=option:
@@ -35,8 +38,18 @@ An override is key=value for any of verl's keys, or group=option:
 """
 
 CLASSIC = ("config", "algorithm", "data_path", "output_dir", "core_algos", "core_function", "reward_manager", "epochs")
-TRAIN_FLAGS = {"--resume": True, "--dry-run": False} | {f"--{name}": True for name in CLASSIC}
-FLAGS = {"train": TRAIN_FLAGS, "evaluate": {}, "check": {"--json": False, "--strict": False}, "show": {}, "list": {}}
+# command → flag → how many values it takes
+FLAGS: dict[str, dict[str, int]] = {
+    "train": {"--resume": 1, "--dry-run": 0} | {f"--{name}": 1 for name in CLASSIC},
+    "evaluate": {},
+    "check": {"--json": 0, "--strict": 0},
+    "show": {"--diff": 2},
+    "list": {},
+    "doctor": {},
+}
+
+
+Flags = dict[str, Any]  # True, a value, or a list of values
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +84,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(name: str) -> Callable[..., int]:
-    commands = {"train": _train, "evaluate": _evaluate, "check": _check, "show": _show, "list": _list}
+    commands = {
+        "train": _train,
+        "evaluate": _evaluate,
+        "check": _check,
+        "show": _show,
+        "list": _list,
+        "doctor": _doctor,
+    }
     if name not in commands:
         from harness.config.suggest import did_you_mean
 
@@ -79,8 +99,8 @@ def _command(name: str) -> Callable[..., int]:
     return commands[name]
 
 
-def _parse(command: str, words: Sequence[str]) -> tuple[dict[str, str | bool], list[str]]:
-    flags: dict[str, str | bool] = {}
+def _parse(command: str, words: Sequence[str]) -> tuple[Flags, list[str]]:
+    flags: Flags = {}
     overrides: list[str] = []
     waiting = iter(words)
     for word in waiting:
@@ -91,17 +111,17 @@ def _parse(command: str, words: Sequence[str]) -> tuple[dict[str, str | bool], l
         if name not in FLAGS[command]:
             allowed = ", ".join(FLAGS[command]) or "none"
             raise ConfigurationError(f"harness {command}: there is no flag {name}.", f"Allowed: {allowed}.")
-        if not FLAGS[command][name]:
-            flags[name] = True
-            continue
-        value = value or next(waiting, "")
-        if not value:
-            raise ConfigurationError(f"harness {command} {name}: a value is needed.")
-        flags[name] = value
+        values = [value] if value else []
+        while len(values) < FLAGS[command][name]:
+            if not (following := next(waiting, "")):
+                needed = "a value is" if FLAGS[command][name] == 1 else f"{FLAGS[command][name]} values are"
+                raise ConfigurationError(f"harness {command} {name}: {needed} needed.")
+            values.append(following)
+        flags[name] = values[0] if len(values) == 1 else values or True
     return flags, overrides
 
 
-def _train(flags: dict[str, str | bool], overrides: list[str]) -> int:
+def _train(flags: Flags, overrides: list[str]) -> int:
     from harness.launch.command import classic_words, dry_resume, dry_run, resume_run, train_run
 
     words = [*classic_words(flags), *overrides]
@@ -119,7 +139,7 @@ def _train(flags: dict[str, str | bool], overrides: list[str]) -> int:
     return 0
 
 
-def _evaluate(flags: dict[str, str | bool], words: list[str]) -> int:
+def _evaluate(flags: Flags, words: list[str]) -> int:
     from harness.launch.command import evaluate_run
 
     targets = [word for word in words if "=" not in word]
@@ -132,7 +152,7 @@ def _evaluate(flags: dict[str, str | bool], words: list[str]) -> int:
     return 0
 
 
-def _check(flags: dict[str, str | bool], overrides: list[str]) -> int:
+def _check(flags: Flags, overrides: list[str]) -> int:
     from harness.check.report import check_report
 
     text, wrong = check_report(overrides, as_json=bool(flags.get("--json")), strict=bool(flags.get("--strict")))
@@ -140,7 +160,12 @@ def _check(flags: dict[str, str | bool], overrides: list[str]) -> int:
     return 2 if wrong else 0
 
 
-def _show(flags: dict[str, str | bool], overrides: list[str]) -> int:
+def _show(flags: Flags, overrides: list[str]) -> int:
+    if "--diff" in flags:
+        from harness.launch.difference import show_difference
+
+        print(show_difference(*flags["--diff"]), end="")
+        return 0
     from omegaconf import OmegaConf
 
     from harness.config.compose import compose_config, resolve
@@ -149,13 +174,21 @@ def _show(flags: dict[str, str | bool], overrides: list[str]) -> int:
     return 0
 
 
-def _list(flags: dict[str, str | bool], groups: list[str]) -> int:
+def _list(flags: Flags, groups: list[str]) -> int:
     from harness.config.catalogue import render_catalogue
     from harness.config.plugins import list_in
 
     named = [word for word in groups if "=" not in word]
     print(render_catalogue(named[0] if named else None, list_in("plugins", groups)), end="")
     return 0
+
+
+def _doctor(flags: Flags, words: list[str]) -> int:
+    from harness.launch.doctor import doctor_report
+
+    text, works = doctor_report()
+    print(text)
+    return 0 if works else 1
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -20,6 +21,7 @@ SEEDS = (
     "actor_rollout_ref.rollout.seed",
     "critic.data_loader_seed",
     "critic.fsdp.seed",
+    "prepare.model.seed",
 )
 PLACES = (
     "name",
@@ -85,7 +87,7 @@ def _remove(tree: Any, path: list[str]) -> None:
 
 
 def _forget_places(tree: Any) -> None:
-    """Drop observers wherever they stand, and the cache's folder from made models and data (their hash stays)."""
+    """Drop observers wherever they stand, and the cache's folder from made models and data."""
     if isinstance(tree, dict):
         for key in IGNORED_ANYWHERE & tree.keys():
             del tree[key]
@@ -99,7 +101,13 @@ def _forget_places(tree: Any) -> None:
 
 
 def _relative_to_cache(value: Any) -> Any:
+    """A made model's or data set's folder without the cache and the recipe's hash, which the seed is a part of.
+
+    The recipe itself stands under ``prepare``.
+    """
     from harness.config.recipes import cache_root
 
     root = f"{cache_root()}/"
-    return value.removeprefix(root) if isinstance(value, str) else value
+    if not isinstance(value, str) or not value.startswith(root):
+        return value
+    return re.sub(r"-[0-9a-f]{12}(?=/|$)", "", value.removeprefix(root))

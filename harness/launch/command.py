@@ -14,6 +14,7 @@ from harness.config.compose import compose_config, resolve
 from harness.config.fingerprint import identity
 from harness.config.plugins import list_in
 from harness.errors import ConfigurationError
+from harness.launch.difference import differing
 from harness.records.run_folder import RunFolder
 
 
@@ -95,7 +96,7 @@ def dry_resume(path: str, overrides: Sequence[str]) -> str:
 def _resumable(path: str, overrides: Sequence[str]) -> tuple[RunFolder, DictConfig]:
     run = RunFolder.open(path)
     config = recorded_config(run, overrides)
-    changed = _differing(identity(OmegaConf.load(run.config)), identity(config))
+    changed = [key for key, _, _ in differing(identity(OmegaConf.load(run.config)), identity(config))]
     if changed:
         raise ConfigurationError(
             f"--resume: {', '.join(changed)} would differ from what {run.shown()} was trained with.",
@@ -175,14 +176,3 @@ def _has(config: DictConfig, key: str) -> bool:
     parent, _, leaf = key.rpartition(".")
     node = OmegaConf.select(config, parent) if parent else config
     return isinstance(node, DictConfig) and leaf in node
-
-
-def _differing(first: object, second: object, key: str = "") -> list[str]:
-    if isinstance(first, dict) and isinstance(second, dict):
-        names = sorted(first.keys() | second.keys())
-        return [
-            found
-            for name in names
-            for found in _differing(first.get(name), second.get(name), f"{key}.{name}".lstrip("."))
-        ]
-    return [] if first == second else [key]

@@ -42,3 +42,13 @@ def test_same_experiment(override: str) -> None:
 )
 def test_another_experiment(override: str) -> None:
     assert of(override) != of()
+
+
+def test_a_made_model_differs_by_seed_and_the_experiment_does_not() -> None:
+    one, other = (resolve(compose_config(["experiment=quickstart_tiny", f"seed={seed}"])) for seed in (1, 2))
+    assert one.prepare.model.path != other.prepare.model.path
+    assert fingerprint(one) == fingerprint(other)
+    bigger = resolve(compose_config(["experiment=quickstart_tiny", "prepare.model.mastery=0.9"]))
+    assert fingerprint(bigger) != fingerprint(one)
+    tasks = resolve(compose_config(["experiment=quickstart_tiny", "prepare.data.seed=5"]))
+    assert fingerprint(tasks) != fingerprint(one)
