@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from harness.check.arithmetic import gpus, model_parallel_keys, product
 from harness.check.problem import Problem
+from harness.check.values import lookup
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-MINI = "actor_rollout_ref.actor.ppo_mini_batch_size"
+ACTOR, ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
+MINI = f"{ACTOR}.ppo_mini_batch_size"
 
 
-def batch_problems(config: DictConfig) -> Iterator[Problem]:
+def batch_problems(tree: Mapping[str, Any]) -> Iterator[Problem]:
     """Mini- and micro-batches that cannot be made of the responses of a step."""
-    actor, rollout = config.actor_rollout_ref.actor, config.actor_rollout_ref.rollout
-    workers = config.trainer.n_gpus_per_node * config.trainer.nnodes
-    mini, batch, n = actor.ppo_mini_batch_size, config.data.train_batch_size, rollout.n
-    if not all(isinstance(number, int) and number > 0 for number in (workers, n, mini, batch)):
+    batch, n, mini = (lookup(tree, key) for key in ("data.train_batch_size", f"{ROLLOUT}.n", MINI))
+    if not all(isinstance(number, int) and number > 0 for number in (n, mini, batch)):
         return
+    workers = max(1, gpus(tree) // product(tree, model_parallel_keys(tree)))
     if mini > batch:
-        yield Problem(
-            "batch",
-            MINI,
-            f"actor_rollout_ref.actor.ppo_mini_batch_size={mini} is larger than data.train_batch_size={batch}.",
-            f"Use at most {batch}.",
-            mini,
-        )
+        message = f"{MINI}={mini} is larger than data.train_batch_size={batch}."
+        yield Problem("batch", MINI, message, f"Use at most {batch}.", mini)
     elif mini * n % workers:
-        yield Problem(
-            "batch",
-            MINI,
-            f"actor_rollout_ref.actor.ppo_mini_batch_size={mini} × actor_rollout_ref.rollout.n={n} responses "
-            f"do not divide among {workers} workers.",
-            f"Use a multiple of {workers}.",
-            mini,
-        )
-    elif not actor.use_dynamic_bsz:
-        share = mini * n // workers
-        yield from _micro_batch(
-            "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu", actor.ppo_micro_batch_size_per_gpu, share
-        )
-        name = "actor_rollout_ref.rollout.log_prob_micro_batch_size_per_gpu"
-        yield from _micro_batch(name, rollout.log_prob_micro_batch_size_per_gpu, share)
+        step = workers // math.gcd(workers, n)
+        message = f"{MINI}={mini} × {ROLLOUT}.n={n} responses do not divide among {workers} workers."
+        yield Problem("batch", MINI, message, f"Use a multiple of {step}.", mini)
+    elif not lookup(tree, f"{ACTOR}.use_dynamic_bsz"):
+        for key in (f"{ACTOR}.ppo_micro_batch_size_per_gpu", f"{ROLLOUT}.log_prob_micro_batch_size_per_gpu"):
+            yield from _micro_batch(key, lookup(tree, key), mini * n // workers)
 
 
 def _micro_batch(key: str, value: Any, share: int) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.check.added import added_problems
 from harness.check.algorithm import algorithm_problems
+from harness.check.arithmetic import arithmetic_problems
 from harness.check.batches import batch_problems
 from harness.check.ignored import ignored_problems
 from harness.check.names import name_problems
@@ -48,7 +49,8 @@ def find_problems(config: DictConfig, overrides: Sequence[str] = ()) -> list[Pro
         lambda: range_problems(tree),
         lambda: name_problems(tree),
         lambda: _devices(tree),
-        lambda: batch_problems(config),
+        lambda: arithmetic_problems(tree),
+        lambda: batch_problems(tree),
         lambda: algorithm_problems(config),
         lambda: ignored_problems(tree, given),
     ]

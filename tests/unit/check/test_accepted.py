@@ -8,7 +8,13 @@ from harness.check.find import find_problems
 from harness.config.compose import compose_config
 
 A, R, M = "actor_rollout_ref.actor", "actor_rollout_ref.rollout", "actor_rollout_ref.model"
-GPU = ("experiment=quickstart", "device=cuda", "rollout=vllm", "reward_fn=exact_match")
+GPU = (
+    "experiment=quickstart",
+    "device=cuda",
+    "rollout=vllm",
+    "reward_fn=exact_match",
+    "prepare.data.train_size=100000",
+)
 # verl's example scripts fix these for eight GPUs
 EIGHT = ("trainer.n_gpus_per_node=8", "data.train_batch_size=1024", f"{A}.ppo_mini_batch_size=256",
          f"{A}.ppo_micro_batch_size_per_gpu=16", f"{R}.log_prob_micro_batch_size_per_gpu=16", f"{R}.n=8")  # fmt: skip
@@ -51,7 +57,7 @@ ACCEPTED: list[list[str]] = [
     [*GPU, *EIGHT, f"{R}.multi_turn.enable=True", f"{R}.multi_turn.max_assistant_turns=5", f"{R}.agent.num_workers=4"],
     [*GPU, *EIGHT, f"+{M}.override_config.attn_implementation=flash_attention_2"],
     # algorithms of the harness under verl's keys
-    [*GPU, *EIGHT, "algorithm=dapo", "data.max_response_length=20480", "algorithm.filter_groups.max_num_gen_batches=20"],
+    [*GPU, *EIGHT, "algorithm=dapo", "data.max_response_length=4096", "algorithm.filter_groups.max_num_gen_batches=20"],
     [*GPU, *EIGHT, "algorithm=dr_grpo", "data.max_response_length=3000"],
     [*GPU, *EIGHT, "algorithm=gspo", f"{A}.clip_ratio_low=0.0003", f"{A}.clip_ratio_high=0.0004"],
     [*GPU, *EIGHT, "algorithm=rloo", "algorithm.use_kl_in_reward=True", "algorithm.kl_penalty=kl"],

@@ -16,7 +16,7 @@ from harness.errors import ConfigurationError
 @pytest.fixture
 def valid(tmp_path: Path) -> list[str]:
     data, model = tmp_path / "a.parquet", tmp_path / "model"
-    pyarrow.parquet.write_table(pyarrow.table({"prompt": ["a"]}), data)
+    pyarrow.parquet.write_table(pyarrow.table({"prompt": ["a"] * 1024}), data)
     model.mkdir()
     (model / "config.json").write_text("{}")
     micro = (

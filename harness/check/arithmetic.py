@@ -1,0 +1,140 @@
+"""Sizes that have to fit each other: parallelism and GPUs, lengths and the model's positions, steps and the data."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.check.problem import Problem
+from harness.check.values import lookup
+
+_ACTOR, _ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
+Tree = Mapping[str, Any]
+
+
+def arithmetic_problems(tree: Tree) -> Iterator[Problem]:
+    """Every such pair that does not fit; batches are `harness.check.batches`'s."""
+    yield from _parallel(tree)
+    yield from _lengths(tree)
+    yield from _steps(tree)
+
+
+def gpus(tree: Tree) -> int:
+    """Accelerator slots of a training."""
+    return _count(tree, "trainer.n_gpus_per_node") * _count(tree, "trainer.nnodes")
+
+
+def model_parallel_keys(tree: Tree) -> list[str]:
+    """Keys whose product is the number of GPUs that share one copy of the actor."""
+    if lookup(tree, f"{_ACTOR}.strategy") == "megatron":
+        names = ("tensor_model_parallel_size", "pipeline_model_parallel_size", "context_parallel_size")
+        return [f"{_ACTOR}.megatron.{name}" for name in names]
+    return [f"{_ACTOR}.ulysses_sequence_parallel_size"]
+
+
+def product(tree: Tree, keys: list[str]) -> int:
+    """The product of the keys' values; what is no count is 1, and told elsewhere."""
+    return math.prod(_count(tree, key) for key in keys)
+
+
+def _count(tree: Tree, key: str) -> int:
+    value = lookup(tree, key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 1
+
+
+def _parallel(tree: Tree) -> Iterator[Problem]:
+    every = gpus(tree)
+    groups = [("a copy of the actor", model_parallel_keys(tree))]
+    if lookup(tree, f"{_ROLLOUT}.name") in ("vllm", "sglang", "trtllm"):
+        sizes = ("tensor_model_parallel_size", "data_parallel_size", "pipeline_model_parallel_size")
+        groups.append(("a generation server", [f"{_ROLLOUT}.{size}" for size in sizes]))
+    for what, keys in groups:
+        needed = product(tree, keys)
+        if every % needed:
+            shown = " × ".join(f"{key}={_count(tree, key)}" for key in keys if _count(tree, key) > 1)
+            fitting = [number for number in range(1, every + 1) if every % number == 0]
+            yield Problem(
+                "parallelism", next(key for key in keys if _count(tree, key) > 1),
+                f"{shown}: {what} takes {needed} GPUs, which do not divide the training's {every}.",
+                f"Make it one of {', '.join(map(str, fitting))}, or use a multiple of {needed} GPUs.", needed,
+            )  # fmt: skip
+
+
+def _lengths(tree: Tree) -> Iterator[Problem]:
+    prompt, response = (_count(tree, f"data.max_{part}_length") for part in ("prompt", "response"))
+    limit = lookup(tree, f"{_ROLLOUT}.max_model_len")
+    if isinstance(limit, int) and 0 < limit < prompt + response:
+        yield Problem(
+            "length", f"{_ROLLOUT}.max_model_len",
+            f"{_ROLLOUT}.max_model_len={limit} is less than data.max_prompt_length={prompt} + "
+            f"data.max_response_length={response}: long responses would be cut.",
+            f"Use at least {prompt + response}, or null.", limit,
+        )  # fmt: skip
+    positions = _positions(str(lookup(tree, "actor_rollout_ref.model.path")))
+    if positions and prompt + response > positions:
+        yield Problem(
+            "length", "data.max_response_length",
+            f"data.max_prompt_length={prompt} + data.max_response_length={response} is more than the model's "
+            f"{positions} positions.",
+            f"Use a response limit of at most {max(positions - prompt, 1)}.", response,
+        )  # fmt: skip
+
+
+def _positions(model: str) -> int:
+    """The model's positions, where its folder is there to be read."""
+    try:
+        config = json.loads((Path(model).expanduser() / "config.json").read_text())
+        return int(config.get("max_position_embeddings") or 0)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return 0
+
+
+def _steps(tree: Tree) -> Iterator[Problem]:
+    rows, batch = _rows(tree), _count(tree, "data.train_batch_size")
+    if not rows:
+        return
+    if rows < batch:
+        yield Problem(
+            "data", "data.train_batch_size",
+            f"data.train_batch_size={batch} is more than the {rows} prompts of data.train_files.",
+            f"Use at most {rows}.", batch,
+        )  # fmt: skip
+        return
+    each = max(1, rows // batch // _count(tree, "algorithm_steps.oversample"))
+    epochs, total = _count(tree, "trainer.total_epochs"), lookup(tree, "trainer.total_training_steps")
+    if isinstance(total, int) and total > each * epochs:
+        yield Problem(
+            "data", "trainer.total_training_steps",
+            f"trainer.total_training_steps={total} is never reached: trainer.total_epochs={epochs} of {each} steps end "
+            f"after {each * epochs}.",
+            f"Set trainer.total_epochs={math.ceil(total / each)}.", total,
+        )  # fmt: skip
+
+
+def _rows(tree: Tree) -> int:
+    """Prompts of the training data, 0 where that is not known yet."""
+    files = lookup(tree, "data.train_files")
+    files = [files] if isinstance(files, str) else files or []
+    recipe = lookup(tree, "prepare.data") or {}
+    if recipe and all(str(file).startswith(str(recipe.get("path"))) for file in files):
+        rows = recipe.get("train_size")
+        rows = rows if isinstance(rows, int) else 0
+    else:
+        rows = sum(_parquet_rows(Path(str(file)).expanduser()) for file in files)
+    most = lookup(tree, "data.train_max_samples")
+    return min(rows, most) if isinstance(most, int) and most > 0 else rows
+
+
+def _parquet_rows(path: Path) -> int:
+    if path.suffix != ".parquet" or not path.is_file():
+        return 0
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.read_metadata(path).num_rows
+    except (OSError, pyarrow.ArrowException):
+        return 0  # told as a file that is not whole
