@@ -107,7 +107,7 @@ def test_it_cannot_work_with_dynamic_sampling(harness: Run, project: Path) -> No
     words = ("plugins=[my_parts]", "reward_manager=classic", "algorithm.filter_groups.enable=true")
     finished = harness("check", *SHORT, *words, folder=project)
     assert finished.code == 2
-    assert "reward_manager scores a whole batch, and algorithm.filter_groups needs the scores before" in finished.err
+    assert "reward_manager scores a whole batch, and algorithm.filter_groups needs the scores before" in finished.out
 
 
 def test_steps_are_rewarded_also_in_an_asynchronous_mode(train: Run, project: Path) -> None:
