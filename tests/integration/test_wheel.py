@@ -135,7 +135,7 @@ def test_installed_and_used_from_a_users_own_project(installed: tuple[Path, dict
     assert str(command.parent.parent) in found.stdout
 
     listed = harness("list")
-    assert "My own experiment on the tiny quick start. (yours)" in listed
+    assert "My own experiment on the tiny quick start (yours)" in listed
     assert "quickstart_tiny" in listed
     assert "_target_: my_rewards.brevity" in harness("show", "experiment=mine")
     run = harness("train", "experiment=mine", "trusted_modules=[my_rewards]").strip().splitlines()[-1]
