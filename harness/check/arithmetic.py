@@ -117,7 +117,7 @@ def _steps(tree: Tree) -> Iterator[Problem]:
 def _rows(tree: Tree) -> int:
     """Prompts of the training data, 0 where that is not known yet."""
     files = lookup(tree, "data.train_files")
-    files = [files] if isinstance(files, str) else files or []
+    files = files if isinstance(files, list) else [files]
     recipe = lookup(tree, "prepare.data") or {}
     if recipe and all(str(file).startswith(str(recipe.get("path"))) for file in files):
         rows = recipe.get("train_size")

@@ -19,7 +19,8 @@ WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", 
 ANY = ("data.train_files", "data.val_files", "trainer.logger", "trainer.v1.async_warmup")
 # this project's keys, and one of verl's that has neither a dataclass nor a default
 OWN = {"seed": ["int"], "name": ["str"], "output_root": ["str"], "overlong_filtering": ["bool"],
-       "trainer.total_training_steps": ["int"]}  # fmt: skip
+       "trainer.total_training_steps": ["int"], "data.train_files": ["str", "list"],
+       "data.val_files": ["str", "list"]}  # fmt: skip
 OPEN = ("override_config", "engine_kwargs", "reward_kwargs", "apply_chat_template_kwargs", "mm_processor_kwargs")
 
 
