@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from harness.check.added import added_problems
 from harness.check.algorithm import algorithm_problems
@@ -112,7 +112,7 @@ def _files(config: DictConfig) -> Iterator[Problem]:
     made = _made_folders(config)
     for key in ("data.train_files", "data.val_files"):
         files = _value(config, key)
-        for file in [files] if isinstance(files, str) else (files or []):
+        for file in files if isinstance(files, ListConfig) else [files] if files else []:
             if not any(str(file).startswith(folder) for folder in made) and "://" not in str(file):
                 yield from _data_file(key, Path(str(file)).expanduser())
     model = _value(config, "actor_rollout_ref.model.path")
