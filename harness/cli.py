@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(USAGE, end="")
         return 0
     if words[0] == "--version":
-        print(f"harness {version('rl-harness')}, verl {version('verl')}")
+        from harness.launch.doctor import installed
+
+        print(f"harness {installed('rl-harness')}, verl {installed('verl') or 'is not installed'}")
         return 0
     try:
         return _command(words[0])(*_parse(words[0], words[1:]))

@@ -13,8 +13,6 @@ from verl.trainer.ppo.rollout_corr_helper import compute_rollout_correction_and_
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-CHANGED = ("token_level_rewards", "response_mask", "rollout_is_weights")
-
 
 def corrected(fields: dict[str, Any], algorithm: DictConfig, kl_controller: Any) -> tuple[dict[str, Any], dict]:
     """Subtract the KL penalty from the rewards, and account for a rollout policy that differs from the trained one.
@@ -28,7 +26,8 @@ def corrected(fields: dict[str, Any], algorithm: DictConfig, kl_controller: Any)
         kl_controller: verl's, with the coefficient of the KL penalty.
 
     Returns:
-        Those of `CHANGED` that are new or differ, (rows, response length) float32, and metrics.
+        What is new or differs, (rows, response length): ``token_level_rewards``, ``response_mask``,
+        ``rollout_is_weights``; and metrics.
     """
     tensors = {name: value for name, value in fields.items() if isinstance(value, torch.Tensor)}
     data = DataProto(batch=TensorDict(tensors, batch_size=len(fields["uid"])))

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.check.problem import Problem
 from harness.check.schema import verl_schema
-from harness.check.values import lookup
+from harness.check.values import lookup, verl_defaults
 from harness.config.compose import compose_config
 from harness.config.suggest import did_you_mean
 from harness.config.unknown import OPEN, OPEN_NAMES
@@ -24,25 +24,24 @@ def added_problems(tree: Mapping[str, Any], given: Collection[str], overrides: S
         given: The keys that the user set.
         overrides: The words of the command.
     """
-    new = [key for key in given if _may_be_new(key)]
-    if not new or not (any(word.startswith("+") for word in overrides) or set(given) - _typed(overrides)):
+    overriding = {word.partition("=")[0] for word in overrides}  # without +: composing has refused what is not there
+    new = [key for key in given if key not in overriding and _may_be_new(key)]
+    if not new:
         return
-    base = compose_config([])
+    base, engine = compose_config([]), verl_defaults(tree)
     for key in new:
         parent, _, name = key.rpartition(".")
         node = _node(base, parent)
         if isinstance(lookup(tree, key), Mapping) and node is not None and name in node:
             continue
-        if node is None or not len(node) or name in node or _is_read(node, name):
+        if node is None or not len(node) or name in node or name in (lookup(engine, parent) or {}):
+            continue
+        if _is_read(str(lookup(tree, f"{parent}._target_") or ""), name):
             continue
         yield Problem(
             "unknown-key", key, f"{key}: nothing reads such a key{f' under {parent}' if parent else ''}.",
             did_you_mean(name, [str(other) for other in node]), lookup(tree, key),
         )  # fmt: skip
-
-
-def _typed(overrides: Sequence[str]) -> set[str]:
-    return {word.lstrip("+").partition("=")[0] for word in overrides}
 
 
 def _may_be_new(key: str) -> bool:
@@ -61,8 +60,8 @@ def _node(base: Any, key: str) -> Any:
     return node
 
 
-def _is_read(node: Any, name: str) -> bool:
+def _is_read(target: str, name: str) -> bool:
     """Whether verl reads the key although its YAML does not have it."""
     schema = verl_schema()
-    fields = schema.classes.get(str(node.get("_target_") or "").rpartition(".")[2], {})
+    fields = schema.classes.get(target.rpartition(".")[2], {})
     return name in fields or name in schema.names["read"]

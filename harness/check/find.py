@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from harness.config.compose import resolve
 from harness.config.origins import Origins
 from harness.errors import ConfigurationError
 
+logger = logging.getLogger(__name__)
 PARQUET_LEAST_BYTES = 12  # mark, footer length, mark
 
 
@@ -59,12 +61,16 @@ def find_problems(config: DictConfig, overrides: Sequence[str] = ()) -> list[Pro
 
 
 def require_valid(config: DictConfig, overrides: Sequence[str] = ()) -> None:
-    """Stop with all problems in one message; warnings pass.
+    """Stop with all problems in one message; warnings are told and pass.
 
     Raises:
         ConfigurationError: There is at least one.
     """
-    problems = [problem for problem in find_problems(config, overrides) if not problem.warning]
+    found = find_problems(config, overrides)
+    problems = [problem for problem in found if not problem.warning]
+    for problem in found:
+        if problem.warning:
+            logger.warning("warning: %s", problem)
     if len(problems) == 1:
         raise problems[0].error()
     if problems:

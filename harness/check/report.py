@@ -34,19 +34,20 @@ def check_report(overrides: Sequence[str], as_json: bool = False, strict: bool =
     except ConfigurationError as error:  # a composition that fails has no other problems to show
         key = error.message.partition(":")[0].partition("=")[0]
         problems = [Problem("composition", key, error.message, error.remedy, origin="the command line")]
+    seconds = 0.0 if any(problem.code == "composition" for problem in problems) else verl_schema().seconds
     wrong = any(strict or not problem.warning for problem in problems)
     if as_json:
         return json.dumps({"problems": [asdict(each) for each in problems], "wrong": wrong}, default=str), wrong
-    return _rendered(problems), wrong
+    return _rendered(problems, seconds), wrong
 
 
-def _rendered(problems: Sequence[Problem]) -> str:
+def _rendered(problems: Sequence[Problem], seconds: float) -> str:
     """Grouped by section, errors before warnings; coloured on a terminal."""
     terminal = Console()
     console = Console(
         file=StringIO(), force_terminal=terminal.is_terminal, no_color=terminal.no_color, soft_wrap=True, width=10_000
     )
-    if seconds := verl_schema().seconds:
+    if seconds:
         console.print(Text(f"read verl's schema in {seconds:.2f} s; it is kept for the next time", style="grey50"))
     ordered = sorted(problems, key=lambda problem: (problem.warning, _section(problem)))
     for (warning, section), group in groupby(ordered, key=lambda problem: (problem.warning, _section(problem))):

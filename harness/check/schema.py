@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.config.recipes import cache_root
+from harness.records.atomic import write_text
 
 FORM = 1  # of the cached file; raise it when what is read changes
 CLASSES = ("workers/config", "trainer/config", "utils/profiler/config.py", "utils/skip", "base_config.py")
@@ -55,7 +56,7 @@ def verl_schema() -> Schema:
     schema.seconds = time.perf_counter() - start
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _write(file, schema)
+        write_text(file, json.dumps(asdict(schema)))
     except OSError:
         pass  # a read-only home: it is read again next time
     return schema
@@ -67,12 +68,6 @@ def verl_folder() -> Path:
     assert spec is not None
     assert spec.submodule_search_locations
     return Path(spec.submodule_search_locations[0])
-
-
-def _write(file: Path, schema: Schema) -> None:
-    from harness.records.atomic import write_text
-
-    write_text(file, json.dumps(asdict(schema)))
 
 
 def _read(verl: Path) -> Schema:

@@ -31,7 +31,7 @@ def type_problems(tree: Mapping[str, Any], given: Collection[str] = ()) -> Itera
         tree: The resolved configuration.
         given: The keys that the user set: nobody else's null is told.
     """
-    defaults = _defaults(str(lookup(tree, "actor_rollout_ref.actor.strategy")))
+    defaults = verl_defaults(tree)
     for section in sorted(defaults.keys() & tree.keys()):
         for problem in _section(tree[section], defaults[section], section):
             if problem.value is not None or problem.key in given:
@@ -43,6 +43,11 @@ def type_problems(tree: Mapping[str, Any], given: Collection[str] = ()) -> Itera
 
 def _wrong(key: str, value: Any, types: list[str]) -> Problem:
     return Problem("wrong-type", key, f"{key}={_shown(value)}: {_wanted(types)} is needed.", "", value)
+
+
+def verl_defaults(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """verl's own configuration for the engine that is chosen."""
+    return _defaults(str(lookup(tree, "actor_rollout_ref.actor.strategy")))
 
 
 @cache

@@ -165,7 +165,7 @@ def _given_experiment(experiment: Mapping[str, Any], overrides: Sequence[str], p
 
 def _require_sections(config: DictConfig) -> None:
     trees = [_load_yaml(path) for path in verl_trainer_configs().values()]
-    problems = [text for _, text in broken_sections(config, trees)]
+    problems = list(broken_sections(config, trees))
     if problems:
         raise ConfigurationError("\n".join(problems), "Leave it as it is, or set single keys below it.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 
 import yaml
@@ -33,8 +33,8 @@ class Origins:
             name = word.lstrip("+~").partition("=")[0]
             if not _is_group(name) and (key == name or key.startswith(f"{name}.")):
                 return COMMAND_LINE
-        for file, package in reversed(self._files()):
-            if line := _line(file, _within(key, package)):
+        for file, package in reversed(self._files):
+            if line := self._lines[file].get(_within(key, package)):
                 return f"{_shown(file, self.project)}:{line}"
         return ""
 
@@ -42,29 +42,29 @@ class Origins:
         """The keys that the user set, on the command line and in files of their own, and where."""
         own = [folder for folder in config_folders(self.project) if folder not in shipped_folders()]
         found: dict[str, str] = {}
-        for file, package in self._files():
+        for file, package in self._files:
             if any(file.is_relative_to(folder) for folder in own):
                 prefix = f"{package}." if package else ""
                 shown = _shown(file, self.project)
-                found |= {f"{prefix}{key}": f"{shown}:{line}" for key, line in _lines(file).items()}
+                found |= {f"{prefix}{key}": f"{shown}:{line}" for key, line in self._lines[file].items()}
         for word in self.overrides:
             name, separator, _ = word.lstrip("+").partition("=")
             if separator and not _is_group(name):
                 found[name] = COMMAND_LINE
         return found
 
+    @cached_property
     def _files(self) -> list[tuple[Path, str]]:
-        return _composed(self.overrides, self.project)
+        return composed_files(self.overrides, self.project)
+
+    @cached_property
+    def _lines(self) -> dict[Path, dict[str, int]]:
+        return {file: _lines(file) for file in dict.fromkeys(file for file, _ in self._files)}
 
 
 def _is_group(name: str) -> bool:
     """Whether a word chooses an option of a group and gives no key a value."""
     return name in GROUPS or "/" in name or "@" in name
-
-
-@cache
-def _composed(overrides: tuple[str, ...], project: Path) -> list[tuple[Path, str]]:
-    return composed_files(overrides, project)
 
 
 def _shown(file: Path, project: Path) -> str:
@@ -80,12 +80,6 @@ def _within(key: str, package: str) -> str:
     return key.removeprefix(f"{package}.") if key.startswith(f"{package}.") else ""
 
 
-def _line(file: Path, key: str) -> int:
-    lines = _lines(file)
-    return lines.get(key, 0) if key else 0
-
-
-@cache
 def _lines(file: Path) -> dict[str, int]:
     """Every dotted key of a file with its line."""
     root = yaml.compose(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -14,8 +14,8 @@ OWN: dict[str, Any] = dict.fromkeys(
 MAY_BE_EMPTY = ("algorithm_steps", "prepare")
 
 
-def broken_sections(config: DictConfig, engines: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Keys that are gone, or hold a value in place of a section, with what is wrong.
+def broken_sections(config: DictConfig, engines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What is wrong with keys that are gone, or hold a value in place of a section.
 
     Args:
         config: A composition.
@@ -25,13 +25,13 @@ def broken_sections(config: DictConfig, engines: Sequence[Mapping[str, Any]]) ->
     for name in MAY_BE_EMPTY:
         value = config._get_node(name, validate_access=False)
         if value is not None and not (isinstance(value, DictConfig) or value._is_none()):
-            yield name, f"{name}={value}: a section is needed."
+            yield f"{name}={value}: a section is needed."
     for group in ("reward_fn", "prepare"):
         named = config._get_node(group, validate_access=False)
         for name in named if isinstance(named, DictConfig) and not named._is_none() else ():
             node = named._get_node(name)
             if not (isinstance(node, DictConfig) or node._is_none() or node._is_missing()):
-                yield f"{group}.{name}", f"{group}.{name}={node}: a section with a _target_ is needed."
+                yield f"{group}.{name}={node}: a section with a _target_ is needed."
 
 
 def _common(trees: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -45,19 +45,16 @@ def _common(trees: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _broken(config: DictConfig, usual: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+def _broken(config: DictConfig, usual: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for name, default in usual.items():
         key = f"{prefix}{name}"
         value = config._get_node(name, validate_access=False)
         if value is None:
-            yield key, f"{key} is not in the configuration any more, and the training reads it."
-        elif isinstance(default, Mapping) and key not in NULLABLE:
+            yield f"{key} is not in the configuration any more, and the training reads it."
+        elif isinstance(default, Mapping):
             if value._is_interpolation():
                 continue
             if not isinstance(value, DictConfig) or value._is_none():
-                yield key, f"{key}={value}: a section is needed."
+                yield f"{key}={value}: a section is needed."
             else:
                 yield from _broken(value, default, f"{key}.")
-
-
-NULLABLE = ("actor_rollout_ref.rollout.checkpoint_engine.engine_kwargs", "ray_kwargs.timeline_json_file")

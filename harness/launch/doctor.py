@@ -54,17 +54,17 @@ def doctor_report() -> tuple[str, bool]:
 
 def _packages() -> Iterator[Finding]:
     """The extra that is installed, against the versions that are known to work together."""
-    extra = "gpu" if _version("vllm") else "cpu"
+    extra = "gpu" if installed("vllm") else "cpu"
     wrong = []
     for text in requires(PROJECT) or ():
         requirement = Requirement(text)
         if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
             continue
-        found = _version(requirement.name)
+        found = installed(requirement.name)
         if not found or not requirement.specifier.contains(found, prereleases=True):
             wrong.append(f"{requirement.name}{requirement.specifier} ({found or 'missing'})")
     names = ("verl", "torch", "transformers", "ray", "vllm")
-    shown = ", ".join(f"{name} {_version(name)}" for name in names if _version(name))
+    shown = ", ".join(f"{name} {installed(name)}" for name in names if installed(name))
     yield Finding("ok" if platform.python_version_tuple()[:2] in (("3", "11"), ("3", "12")) else "wrong", "Python",
                   platform.python_version(), "")  # fmt: skip
     if wrong:
@@ -74,7 +74,8 @@ def _packages() -> Iterator[Finding]:
         yield Finding("ok", f"packages ({extra})", shown)
 
 
-def _version(package: str) -> str:
+def installed(package: str) -> str:
+    """A package's version; empty where it is not there."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -54,6 +54,7 @@ class JsonLinesTail:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.replaced = False  # whether the last poll met another file than the one before
         self._file = -1
         self._offset = 0
         self._rest = b""
@@ -63,6 +64,7 @@ class JsonLinesTail:
         try:
             with self.path.open("rb") as file:
                 now = os.fstat(file.fileno())
+                self.replaced = self._file not in (-1, now.st_ino)
                 if now.st_ino != self._file or now.st_size < self._offset:
                     self._file, self._offset, self._rest = now.st_ino, 0, b""  # another file: start again
                 file.seek(self._offset)

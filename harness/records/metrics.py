@@ -88,16 +88,15 @@ class MetricsTail:
 
     def __init__(self, path: Path) -> None:
         self._lines = JsonLinesTail(path)
-        self._latest = (0.0, -1)
+        self._latest = 0.0
 
     def poll(self) -> list[StepRecord]:
         """The new records in the order in which they were written, a resumed run's repetitions included."""
         records = [_decode(line) for line in self._lines.poll() if "step" in line]
-        new = [
-            record for record in records if (record.time, record.step) > self._latest
-        ]  # a rewound file is read from its beginning
-        self._latest = max([self._latest, *((record.time, record.step) for record in new)])
-        return new
+        if self._lines.replaced:  # a rewound file is read from its beginning
+            records = [record for record in records if record.time > self._latest]
+        self._latest = max([self._latest, *(record.time for record in records)])
+        return records
 
 
 def tail(path: Path) -> MetricsTail:

@@ -70,17 +70,16 @@ def next_commands(run_folder: RunFolder) -> list[str]:
     """What a person is likely to do with a run that is done: another seed, another algorithm, evaluate."""
     words = _typed(run_folder)
     trust = [word for word in words if word.startswith(("plugins=", "trusted_modules="))]
-    evaluate = [program(), "evaluate", run_folder.shown(), *trust]
-    commands = [evaluate] if run_folder.checkpoint_steps() else []
+    commands = []
     if any(word.startswith("experiment=") for word in words):
         values = dict(word.split("=", 1) for word in words if word.startswith(("seed=", "algorithm=")))
         seed = int(given) + 1 if (given := values.get("seed", "1")).isdecimal() else 2
         algorithm = "grpo" if values.get("algorithm") == "ppo" else "ppo"
         for key, value in (("seed", seed), ("algorithm", algorithm)):
             others = [word for word in words if not word.startswith(f"{key}=")]
-            commands.insert(
-                len(commands) - bool(run_folder.checkpoint_steps()), [program(), "train", *others, f"{key}={value}"]
-            )
+            commands.append([program(), "train", *others, f"{key}={value}"])
+    if run_folder.checkpoint_steps():
+        commands.append([program(), "evaluate", run_folder.shown(), *trust])
     return [shlex.join(command) for command in commands]
 
 

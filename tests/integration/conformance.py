@@ -1,6 +1,6 @@
 """What each option of an algorithm does to the loss that verl's trainer and worker compute; prints JSON.
 
-Usage: conformance.py FOLDER_OF_THE_MODEL FOLDER_FOR_RECORDS
+Run by `runs.script_result`: conformance.py FOLDER_OF_THE_MODEL FOLDER_FOR_RECORDS
 
 The trainer's own steps (old log-probs, advantages, actor update) run on one batch, with the worker in this process and
 TransferQueue between them. Each algorithm is measured as its name composes it, then once for each key in which it
@@ -10,22 +10,10 @@ differs from GRPO, with that key set back to GRPO's value: a key that changes no
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-os.environ |= {
-    "VERL_PLATFORM": "cpu",
-    "VERL_USE_EXTERNAL_MODULES": "harness.backend.plugin",
-    "RANK": "0",
-    "LOCAL_RANK": "0",
-    "WORLD_SIZE": "1",
-    "MASTER_ADDR": "127.0.0.1",
-    "MASTER_PORT": "0",
-    "CUDA_VISIBLE_DEVICES": "",
-}
 
 import numpy as np
 import ray

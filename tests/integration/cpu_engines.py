@@ -1,24 +1,15 @@
 """One mini-batch through verl's FSDP engine and through the CPU's; prints what each computed as JSON.
 
-Usage: cpu_engines.py FOLDER_OF_THE_MODEL
+Run by `runs.script_result`: cpu_engines.py FOLDER_OF_THE_MODEL
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from functools import partial
 from typing import Any
-
-os.environ |= {
-    "VERL_PLATFORM": "cpu",
-    "VERL_USE_EXTERNAL_MODULES": "harness.backend.plugin",
-    "RANK": "0",
-    "LOCAL_RANK": "0",
-    "WORLD_SIZE": "1",
-}
 
 import numpy as np
 import torch

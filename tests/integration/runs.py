@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.records.metrics import StepRecord, read_metrics
 from harness.records.run_folder import RunFolder
@@ -65,6 +68,25 @@ def environment() -> dict[str, str]:
     """This process's environment with the checkout importable from any folder."""
     root = str(Path(__file__).resolve().parents[2])
     return os.environ | {"PYTHONPATH": root, "COLUMNS": "120"}
+
+
+def script_result(name: str, *arguments: Path | str) -> Any:
+    """What a script beside this file prints last, as JSON; it runs as verl's only worker process on a CPU."""
+    worker = {
+        "VERL_PLATFORM": "cpu",
+        "VERL_USE_EXTERNAL_MODULES": "harness.backend.plugin",
+        "CUDA_VISIBLE_DEVICES": "",
+        **{"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"},
+    }
+    result = subprocess.run(
+        [sys.executable, Path(__file__).with_name(name), *arguments],
+        env=environment() | worker,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-4000:]
+    return json.loads(result.stdout.strip().splitlines()[-1])
 
 
 def untrained_model(folder: Path, vocabulary: int) -> Path:

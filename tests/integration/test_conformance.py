@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from runs import environment, untrained_model
+from runs import script_result, untrained_model
 
 HERE = Path(__file__).parent
 ALGORITHMS = sorted(p.stem for p in (HERE.parents[1] / "conf" / "algorithm").glob("*.yaml") if p.stem != "drgrpo")
@@ -20,15 +17,7 @@ NO_EFFECT = {"sapo": {"actor_rollout_ref.actor.loss_agg_mode"}}
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Loss, gradient norm and advantages of each algorithm, as composed and with each key set back to GRPO's."""
     model = untrained_model(tmp_path_factory.mktemp("model"), vocabulary=6)  # probabilities far from 0, for DPPO
-    result = subprocess.run(
-        [sys.executable, HERE / "conformance.py", model, tmp_path_factory.mktemp("records")],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-4000:]
-    return json.loads(result.stdout.strip().splitlines()[-1])
+    return script_result("conformance.py", model, tmp_path_factory.mktemp("records"))
 
 
 def differ(one: dict, other: dict) -> bool:

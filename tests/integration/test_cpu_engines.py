@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from runs import environment, untrained_model
-
-HERE = Path(__file__).parent
+from runs import script_result, untrained_model
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Both engines on the same model and mini-batch."""
     folder = untrained_model(tmp_path_factory.mktemp("model"), vocabulary=101)
-    result = subprocess.run(
-        [sys.executable, HERE / "cpu_engines.py", folder],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-4000:]
-    return json.loads(result.stdout.strip().splitlines()[-1])
+    return script_result("cpu_engines.py", folder)
 
 
 @pytest.mark.parametrize("kind", ["language_model", "value_model"])

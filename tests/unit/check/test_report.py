@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.check.find import find_problems, require_valid
 from harness.cli import main
+from harness.config.compose import compose_config
 
 WRONG = ["experiment=quickstart_tiny", "trainer.total_epochs=abc", "algorithm.lam=0.9", "+trainer.typo=1"]
 
@@ -64,3 +66,28 @@ def test_a_misspelt_key_in_a_file_of_ones_own(
     file.write_text("# @package _global_\ntrainer:\n\ttest_freq: 3\n")
     assert main(["check", "experiment=mine"]) == 2
     assert "mine.yaml:3: not valid YAML" in capsys.readouterr().out
+
+
+def test_without_verl_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("harness.config.compose.verl_trainer_configs", dict)
+    monkeypatch.setattr("harness.check.report.verl_schema", None)
+    assert main(["check", "experiment=quickstart_tiny"]) == 2
+    assert "verl is not installed in this environment." in capsys.readouterr().out
+
+
+def test_another_engines_own_keys_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "conf/experiment").mkdir(parents=True)
+    words = ["experiment=mine", "device=cuda", "rollout=vllm"]
+    (tmp_path / "conf/experiment/mine.yaml").write_text(
+        "# @package _global_\ndefaults: [quickstart, {override /engine: megatron}, _self_]\nactor_rollout_ref:\n  actor:\n"
+        "    optim: {lr_decay_style: linear, lr_decay_stile: linear}\n    megatron: {tensor_model_parallel_size: 1}\n"
+    )
+    told = [p.key for p in find_problems(compose_config(words), words) if p.code == "unknown-key"]
+    assert told == ["actor_rollout_ref.actor.optim.lr_decay_stile"]
+
+
+def test_a_training_tells_warnings_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    words = ["experiment=quickstart_tiny", "algorithm.lam=0.9"]
+    require_valid(compose_config(words), words)
+    assert "algorithm.lam=0.9 does nothing: only GAE has a λ." in caplog.text

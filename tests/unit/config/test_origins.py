@@ -35,3 +35,7 @@ def test_a_users_own_files_give_values(tmp_path: Path) -> None:
     (tmp_path / "conf/experiment/mine.yaml").write_text("# @package _global_\ntrainer:\n  test_freq: 3\n")
     given = Origins(("experiment=mine",), tmp_path).given()
     assert given["trainer.test_freq"] == "conf/experiment/mine.yaml:3"
+    (tmp_path / "conf/experiment/mine.yaml").write_text("# @package _global_\n\n\ntrainer:\n  save_freq: 3\n")
+    given = Origins(("experiment=mine",), tmp_path).given()
+    assert given["trainer.save_freq"] == "conf/experiment/mine.yaml:5", "an edited file is read again"
+    assert "trainer.test_freq" not in given

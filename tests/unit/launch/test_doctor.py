@@ -20,9 +20,9 @@ def test_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_versions_that_do_not_go_together(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    real = doctor._version
+    real = doctor.installed
     found = {"verl": "0.8.0", "ray": ""}
-    monkeypatch.setattr(doctor, "_version", lambda name: found.get(name, real(name)))
+    monkeypatch.setattr(doctor, "installed", lambda name: found.get(name, real(name)))
     assert main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "verl==0.9.1 (0.8.0)" in out
