@@ -20,7 +20,7 @@ from harness.check.names import name_problems
 from harness.check.problem import Problem
 from harness.check.targets import target_problems
 from harness.check.values import lookup, range_problems, type_problems
-from harness.config.compose import resolve
+from harness.config.compose import resolved_tree
 from harness.config.origins import Origins
 from harness.errors import ConfigurationError
 
@@ -36,7 +36,7 @@ def find_problems(config: DictConfig, overrides: Sequence[str] = ()) -> list[Pro
         overrides: The words it was made with: they tell what the user asked for, and where a value comes from.
     """
     try:
-        tree: Any = OmegaConf.to_container(resolve(config))
+        tree = resolved_tree(config)
     except ConfigurationError as error:  # nothing else can be read
         key = error.message.partition(":")[0]
         return [Problem("reference", key, error.message, error.remedy)]
@@ -45,7 +45,7 @@ def find_problems(config: DictConfig, overrides: Sequence[str] = ()) -> list[Pro
     types = list(type_problems(tree, given))
     checks: list[Callable[[], Iterable[Problem]]] = [
         lambda: added_problems(tree, given, overrides),
-        lambda: _missing_values(config),
+        lambda: _missing_values(tree),
         lambda: _files(config),
         lambda: target_problems(config),
         lambda: range_problems(tree),
@@ -100,9 +100,12 @@ def _run(check: Callable[[], Iterable[Problem]], wrong: bool) -> list[Problem]:
     return found
 
 
-def _missing_values(config: DictConfig) -> Iterator[Problem]:
-    for key in sorted(OmegaConf.missing_keys(config)):
-        if not key.startswith("reward.reward_model."):  # verl's own gaps, for reward models that are not used
+def _missing_values(tree: Mapping[str, Any], prefix: str = "") -> Iterator[Problem]:
+    for name, value in sorted(tree.items()):
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping) and key != "reward.reward_model":  # verl's own gaps, for models that are not used
+            yield from _missing_values(value, f"{key}.")
+        elif value == "???":
             yield Problem("missing", key, f"{key}: a value is needed and none is given.", f"Add {key}=VALUE.")
 
 

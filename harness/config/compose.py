@@ -1,23 +1,17 @@
-"""Composition: groups, experiments and overrides into one configuration. The only caller of Hydra.
-
-verl's own YAML folder never goes on Hydra's search path (its group names would be shadowed by ours and the other way
-round without a word); its flattened trainer files go into Hydra's ConfigStore as the group ``model_engine`` instead.
-"""
+"""Composition: groups, experiments and overrides into one configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -31,28 +25,15 @@ from harness.config.explain import explain, explain_yaml
 from harness.config.names import Names
 from harness.config.plugins import Declared, declared_components, list_in
 from harness.config.recipes import register_recipe_resolver
+from harness.config.search_path import VERL_GROUP, load_yaml, prepare_search_path
 from harness.config.sections import broken_sections
 from harness.config.tree import config_folders, verl_trainer_configs
 from harness.config.unknown import unknown_keys
 from harness.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from hydra.core.config_search_path import ConfigSearchPath
-
 ROOT = "train"
 OWN_EXPERIMENT = "given_file"
 PLUGIN = "plugin "  # providers in Hydra's store that come from a user's module
-
-
-class HarnessSearchPath(SearchPathPlugin):
-    """Puts the user's and the shipped folders on Hydra's search path, the user's first."""
-
-    folders: Sequence[Path] = ()
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Append the folders."""
-        for folder in self.folders:
-            search_path.append("harness", f"file://{folder}")
 
 
 def compose_config(
@@ -89,7 +70,7 @@ def compose_config(
     _require_sections(config)
     _require_typed(config, overrides)
     with open_dict(config):
-        config.pop("model_engine", None)
+        config.pop(VERL_GROUP, None)
         config.trusted_modules = list(dict.fromkeys((*config.trusted_modules, *plugins)))
     resolve_custom(config, overrides, project or Path.cwd())
     _forget_unchosen(config, overrides)
@@ -107,7 +88,7 @@ def composed_files(overrides: Sequence[str], project: Path | None = None) -> lis
             entries = loader.compute_defaults_list(ROOT, list(overrides), RunMode.RUN).defaults
     finally:
         GlobalHydra.instance().clear()
-    engines = {f"model_engine/{engine}": path for engine, path in verl_trainer_configs().items()}
+    engines = {f"{VERL_GROUP}/{engine}": path for engine, path in verl_trainer_configs().items()}
     found = []
     for entry in entries:
         paths = [folder / f"{entry.config_path}.yaml" for folder in folders]
@@ -123,8 +104,17 @@ def resolve(config: DictConfig) -> DictConfig:
     Raises:
         ConfigurationError: A mandatory value (``???``) is missing or an interpolation does not resolve.
     """
+    return OmegaConf.create(resolved_tree(config))
+
+
+def resolved_tree(config: DictConfig) -> dict[str, Any]:
+    """The same as plain Python values.
+
+    Raises:
+        ConfigurationError: As `resolve`.
+    """
     try:
-        return OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+        return OmegaConf.to_container(config, resolve=True)
     except (OmegaConfBaseException, RecursionError) as error:
         raise ConfigurationError(*explain(error, Names(lambda _: config, ()))) from error
 
@@ -132,18 +122,7 @@ def resolve(config: DictConfig) -> DictConfig:
 def _prepare_hydra(folders: Sequence[Path]) -> None:
     register_resolvers()
     register_recipe_resolver()
-    HarnessSearchPath.folders = folders[1:]
-    if HarnessSearchPath not in Plugins.instance().discover(SearchPathPlugin):
-        Plugins.instance().register(HarnessSearchPath)
-    configs = verl_trainer_configs()
-    if not configs:
-        raise ConfigurationError(
-            "verl is not installed in this environment.", "Run `make setup`, or `pip install verl==0.9.1`."
-        )
-    store = ConfigStore.instance()
-    for engine, path in configs.items():
-        if f"{engine}.yaml" not in store.repo.get("model_engine", {}):
-            store.store(group="model_engine", name=engine, package="_global_", node=_load_yaml(path), provider="verl")
+    prepare_search_path(folders)
 
 
 def _given_experiment(experiment: Mapping[str, Any], overrides: Sequence[str], project: Path | None) -> list[str]:
@@ -164,7 +143,7 @@ def _given_experiment(experiment: Mapping[str, Any], overrides: Sequence[str], p
 
 
 def _require_sections(config: DictConfig) -> None:
-    trees = [_load_yaml(path) for path in verl_trainer_configs().values()]
+    trees = [load_yaml(path) for path in verl_trainer_configs().values()]
     problems = list(broken_sections(config, trees))
     if problems:
         raise ConfigurationError("\n".join(problems), "Leave it as it is, or set single keys below it.")
@@ -222,10 +201,3 @@ def _store_components(declared: Sequence[Declared]) -> None:
         store.store(
             group=group, name=each.name, node=node, package=package(each.kind, each.name), provider=PLUGIN + each.where
         )
-
-
-@cache
-def _load_yaml(path: Path) -> dict:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    # verl writes 1e-06 style numbers with a point, so YAML 1.1's float rule reads them as numbers
-    return yaml.load(path.read_text(), Loader=loader)

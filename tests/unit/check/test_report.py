@@ -69,7 +69,7 @@ def test_a_misspelt_key_in_a_file_of_ones_own(
 
 
 def test_without_verl_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("harness.config.compose.verl_trainer_configs", dict)
+    monkeypatch.setattr("harness.config.search_path.verl_trainer_configs", dict)
     monkeypatch.setattr("harness.check.report.verl_schema", None)
     assert main(["check", "experiment=quickstart_tiny"]) == 2
     assert "verl is not installed in this environment." in capsys.readouterr().out
