@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
   evaluate RUN|CHECKPOINT|MODEL_FOLDER
                             validate only
   check [overrides]         report every problem of a configuration
+      --deep                also try tokenizer, data, a reward, advantages and loss, and the places written to
       --strict --json       let warnings fail; as JSON
   show [overrides]          print the resolved configuration as YAML
       --diff A B            what decides the result and differs between two runs or two quoted lists of overrides
@@ -41,7 +43,7 @@ CLASSIC = ("config", "algorithm", "data_path", "output_dir", "core_algos", "core
 FLAGS: dict[str, dict[str, int]] = {
     "train": {"--resume": 1, "--dry-run": 0} | {f"--{name}": 1 for name in CLASSIC},
     "evaluate": {},
-    "check": {"--json": 0, "--strict": 0},
+    "check": {"--deep": 0, "--json": 0, "--strict": 0},
     "show": {"--diff": 2},
     "list": {},
     "doctor": {},
@@ -156,7 +158,12 @@ def _evaluate(flags: Flags, words: list[str]) -> int:
 def _check(flags: Flags, overrides: list[str]) -> int:
     from harness.check.report import check_report
 
-    text, wrong = check_report(overrides, as_json=bool(flags.get("--json")), strict=bool(flags.get("--strict")))
+    deep = None
+    if flags.get("--deep"):
+        from harness.managers.deep import deep_check
+
+        deep = partial(deep_check, announce=lambda stage: print(stage, file=sys.stderr))
+    text, wrong = check_report(overrides, bool(flags.get("--json")), bool(flags.get("--strict")), deep)
     print(text)
     return 2 if wrong else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,8 +11,37 @@ from verl.protocol import DataProto
 from verl.trainer.ppo.ray_trainer import apply_kl_penalty
 from verl.trainer.ppo.rollout_corr_helper import compute_rollout_correction_and_add_to_batch
 
+from harness.backend.advantages import call_advantage_fn, reward_components
+
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+
+def advantages_of(
+    function: Callable[..., Any],
+    fields: dict[str, Any],
+    algorithm: DictConfig,
+    kl_controller: Any,
+    weights: dict[str, float],
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """A step's advantages, after the corrections that verl makes before its own estimators.
+
+    Args:
+        function: See `call_advantage_fn`.
+        fields: The batch's columns, with ``rm_scores`` and ``response_mask``, (rows, response length).
+        algorithm: The section of that name.
+        kl_controller: verl's, for a KL penalty in the reward.
+        weights: The functions of ``reward_fn`` and what each counts.
+
+    Returns:
+        ``advantages``, ``returns`` and the columns that the corrections changed, (rows, response length); and metrics.
+    """
+    changed, metrics = corrected(fields, algorithm, kl_controller)
+    scores = fields["rm_scores"]
+    fields = {**fields, "token_level_scores": scores, "token_level_rewards": scores, **changed}
+    fields |= {"reward_components": reward_components(fields, list(weights)), "reward_weights": weights}
+    advantages, returns = call_advantage_fn(function, {**fields, "config": algorithm})
+    return {"advantages": advantages, "returns": returns, **changed}, metrics
 
 
 def corrected(fields: dict[str, Any], algorithm: DictConfig, kl_controller: Any) -> tuple[dict[str, Any], dict]:

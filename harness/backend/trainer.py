@@ -14,9 +14,8 @@ from omegaconf import DictConfig, open_dict
 from verl.trainer.ppo.v1 import PPOTrainerColocateAsync, PPOTrainerSeparateAsync, PPOTrainerSync
 from verl.utils.debug import marked_timer
 
-from harness.backend.advantages import call_advantage_fn, reward_components
 from harness.backend.columns import read_columns, replace_objects, write_response_columns
-from harness.backend.corrections import corrected
+from harness.backend.corrections import advantages_of
 from harness.backend.overlong import left_out_of_the_loss, stop_tokens
 from harness.backend.recorded import RecordedTrainer
 from harness.backend.recorder import Recorder
@@ -141,14 +140,13 @@ class HarnessTrainer:
             self.steps.before_advantages(self, batch, metrics)
         if self.advantage_fn is None:
             return super()._compute_advantage(batch, metrics)
-        fields = read_columns(batch)
-        changed, further = corrected(fields, self.config.algorithm, getattr(self, "kl_ctrl_in_reward", None))
-        metrics.update(further)
-        fields |= {"token_level_scores": fields["rm_scores"], "token_level_rewards": fields["rm_scores"], **changed}
         weights = {name: float(node.get("weight", 1.0)) for name, node in self.config.reward_fn.items()}
-        fields |= {"reward_components": reward_components(fields, list(weights)), "reward_weights": weights}
-        advantages, returns = call_advantage_fn(self.advantage_fn, {**fields, "config": self.config.algorithm})
-        return write_response_columns(batch, {"advantages": advantages, "returns": returns, **changed})
+        controller = getattr(self, "kl_ctrl_in_reward", None)
+        columns, further = advantages_of(
+            self.advantage_fn, read_columns(batch), self.config.algorithm, controller, weights
+        )
+        metrics.update(further)
+        return write_response_columns(batch, columns)
 
     def _update_actor(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
         if not self.config.overlong_filtering:

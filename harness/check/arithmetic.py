@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.check.model_shape import model_shape
 from harness.check.problem import Problem
 from harness.check.values import lookup
 
@@ -73,7 +73,8 @@ def _lengths(tree: Tree) -> Iterator[Problem]:
             f"data.max_response_length={response}: long responses would be cut.",
             f"Use at least {prompt + response}, or null.", limit,
         )  # fmt: skip
-    positions = _positions(str(lookup(tree, "actor_rollout_ref.model.path")))
+    shape = model_shape(str(lookup(tree, "actor_rollout_ref.model.path")))
+    positions = shape.positions if shape else 0
     if positions and prompt + response > positions:
         yield Problem(
             "length", "data.max_response_length",
@@ -81,15 +82,6 @@ def _lengths(tree: Tree) -> Iterator[Problem]:
             f"{positions} positions.",
             f"Use a response limit of at most {max(positions - prompt, 1)}.", response,
         )  # fmt: skip
-
-
-def _positions(model: str) -> int:
-    """The model's positions, where its folder is there to be read."""
-    try:
-        config = json.loads((Path(model).expanduser() / "config.json").read_text())
-        return int(config.get("max_position_embeddings") or 0)
-    except (OSError, ValueError, TypeError, AttributeError):
-        return 0
 
 
 def _steps(tree: Tree) -> Iterator[Problem]:

@@ -15,7 +15,9 @@ from harness.check.added import added_problems
 from harness.check.algorithm import algorithm_problems
 from harness.check.arithmetic import arithmetic_problems
 from harness.check.batches import batch_problems
+from harness.check.cluster import cluster_problems
 from harness.check.ignored import ignored_problems
+from harness.check.memory import memory_problems
 from harness.check.names import name_problems
 from harness.check.problem import Problem
 from harness.check.targets import target_problems
@@ -51,8 +53,10 @@ def find_problems(config: DictConfig, overrides: Sequence[str] = ()) -> list[Pro
         lambda: range_problems(tree),
         lambda: name_problems(tree),
         lambda: _devices(tree),
+        lambda: cluster_problems(tree),
         lambda: arithmetic_problems(tree),
         lambda: batch_problems(tree),
+        lambda: memory_problems(tree),
         lambda: algorithm_problems(config),
         lambda: ignored_problems(tree, given),
     ]

@@ -37,6 +37,17 @@ def detect_accelerators() -> int:
     return visible_gpus() if detect_device() == "cuda" else 1
 
 
+def detect_gpu() -> str | None:
+    """The kind of this machine's GPUs, such as ``h100``; None where there is none, or none that we know."""
+    kinds = ("gh200", "b200", "h200", "h100", "a100", "l40s", "a40", "a10g", "l4", "v100", "t4")
+    for information in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        words = information.read_text().lower().replace("-", " ").split()
+        if "a100" in words or any(word.startswith("a100") for word in words):
+            return "a100_40gb" if "40gb" in words else "a100"
+        return next((kind for kind in kinds if kind in words), None)
+    return None
+
+
 def detect_bf16() -> bool:
     """Whether bfloat16 is faster than float32 here: on every GPU, and on processors with instructions for it."""
     if detect_device() == "cuda":
@@ -53,5 +64,5 @@ def choose(value: Any, match: Any, then: Any, otherwise: Any) -> Any:
 
 def register_resolvers() -> None:
     """Make these functions available to YAML as ``${detect_device:}`` and so on."""
-    for resolver in (detect_device, detect_rollout, detect_accelerators, detect_bf16, choose):
+    for resolver in (detect_device, detect_rollout, detect_accelerators, detect_gpu, detect_bf16, choose):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)

@@ -41,6 +41,7 @@ IGNORED = (
     *PLACES,
     "trusted_modules",
     "plugins",
+    "cluster",
     "scoring.processes",
     "ray_kwargs",
     "global_profiler",

@@ -70,7 +70,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": root, "COLUMNS": "120"}
 
 
-def script_result(name: str, *arguments: Path | str) -> Any:
+def script_result(name: str, *arguments: Path | str, folder: Path | None = None) -> Any:
     """What a script beside this file prints last, as JSON; it runs as verl's only worker process on a CPU."""
     worker = {
         "VERL_PLATFORM": "cpu",
@@ -81,6 +81,7 @@ def script_result(name: str, *arguments: Path | str) -> Any:
     result = subprocess.run(
         [sys.executable, Path(__file__).with_name(name), *arguments],
         env=environment() | worker,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,68 @@
+"""The section ``cluster``: every value that no launcher could use, with what is needed."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.check.find import find_problems
+from harness.config.compose import compose_config
+from harness.errors import ConfigurationError
+
+CPU = ["experiment=quickstart_tiny", "cluster=slurm", "device=cpu", "rollout=builtin", "cluster.gpus_per_node=0"]
+
+
+def told(*words: str) -> list[str]:
+    given = [*CPU, *words]
+    return [problem.message for problem in find_problems(compose_config(given), given) if not problem.warning]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("cluster.launcher=pbs", "cluster.launcher=pbs: does not exist; there are local, slurm."),
+        ("cluster.nodes=0", "cluster.nodes=0: a number of 1 or more is needed."),
+        ("cluster.nodes=two", "cluster.nodes=two: a number of 1 or more is needed."),
+        ("cluster.cpus_per_node=1.5", "cluster.cpus_per_node=1.5: a number of 1 or more is needed."),
+        ("cluster.requeues=-1", "cluster.requeues=-1: a number of 0 or more is needed."),
+        ("cluster.partition=7", "cluster.partition=7: a text is needed."),
+        ("cluster.time=4h", "cluster.time=4h: minutes, HH:MM:SS or D-HH:MM:SS is needed."),
+        ("cluster.time=0", "cluster.time=0: minutes, HH:MM:SS or D-HH:MM:SS is needed."),
+        ("cluster.setup=module", "cluster.setup=module: a list of texts is needed, such as [module load cuda]."),
+        ("cluster.extra=[exclude]", "cluster.extra=['exclude']: 'exclude' is no option of sbatch; they begin with --."),
+        (
+            "cluster.gpus_per_node=2",
+            "cluster.gpus_per_node=2: with trainer.device=cpu, GPUs would be booked and not used.",
+        ),
+    ],
+)
+def test_what_no_launcher_could_use(word: str, message: str) -> None:
+    assert message in told(word)
+
+
+def test_a_gpu_training_without_gpus() -> None:
+    words = ["experiment=quickstart_tiny", "cluster=slurm", "cluster.gpus_per_node=0"]
+    messages = [problem.message for problem in find_problems(compose_config(words), words)]
+    assert "cluster.gpus_per_node=0: with trainer.device=cuda no GPU would be asked for." in messages
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["cluster.partition=main", "cluster.time=30", "cluster.time=1-12", "cluster.memory_gb=1.5", "cluster.at_once=4",
+     "cluster.extra=['--exclude=node7',--exclusive]", "cluster.setup=['module load cuda']"],
+)  # fmt: skip
+def test_what_is_taken(word: str) -> None:
+    assert told(word) == []
+
+
+def test_an_unknown_option_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigurationError, match="no such key under cluster") as caught:
+        compose_config([*CPU, "cluster.partion=main"])
+    assert "partition" in caught.value.remedy
+
+
+def test_a_login_node_without_a_gpu_plans_for_the_nodes_gpus() -> None:
+    config = compose_config(
+        ["experiment=quickstart_tiny", "cluster=slurm", "cluster.gpus_per_node=8", "cluster.nodes=2"]
+    )
+    assert (config.trainer.device, config.actor_rollout_ref.rollout.name) == ("cuda", "vllm")
+    assert (config.trainer.nnodes, config.trainer.n_gpus_per_node) == (2, 8)
