@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.check.model_shape import model_shape
+from harness.check.model_shape import model_positions
 from harness.check.problem import Problem
 from harness.check.values import lookup
 
@@ -73,8 +73,7 @@ def _lengths(tree: Tree) -> Iterator[Problem]:
             f"data.max_response_length={response}: long responses would be cut.",
             f"Use at least {prompt + response}, or null.", limit,
         )  # fmt: skip
-    shape = model_shape(str(lookup(tree, "actor_rollout_ref.model.path")))
-    positions = shape.positions if shape else 0
+    positions = model_positions(str(lookup(tree, "actor_rollout_ref.model.path")))
     if positions and prompt + response > positions:
         yield Problem(
             "length", "data.max_response_length",

@@ -49,7 +49,7 @@ def find_problems(config: DictConfig, overrides: Sequence[str] = ()) -> list[Pro
         lambda: added_problems(tree, given, overrides),
         lambda: _missing_values(tree),
         lambda: _files(config),
-        lambda: target_problems(config),
+        lambda: target_problems(tree),
         lambda: range_problems(tree),
         lambda: name_problems(tree),
         lambda: _devices(tree),

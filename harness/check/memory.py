@@ -141,7 +141,7 @@ def _training(tree: Tree, shape: ModelShape) -> Iterator[Term]:
         yield Term("weights", stored * gb / shards)
         yield Term("gradients", stored * trained / shards)
         yield Term("Adam's states", 2 * stored * trained / shards)
-    if lookup(tree, "algorithm.adv_estimator") == "gae" and not lookup(tree, "critic.fsdp.offload_policy"):
+    if lookup(tree, "critic.enable") and not lookup(tree, "critic.fsdp.offload_policy"):
         yield Term("critic", 4 * stored * gb / _shards(tree, "critic.fsdp"))
     yield Term("gathered layers", 2 * (2 * shape.layer_parameters + shape.embedding_parameters) / GIGABYTE)
     tokens = _tokens_at_once(tree)
@@ -194,7 +194,7 @@ def _generation(tree: Tree, shape: ModelShape, memory: float) -> Phase:
             terms.append(Term("the trainer's weights", stored * gb / shards))
         if not lookup(tree, f"{engine}.optimizer_offload"):
             terms.append(Term("its optimiser", 2 * stored * trained / shards))
-        if lookup(tree, "algorithm.adv_estimator") == "gae" and not lookup(tree, "critic.fsdp.param_offload"):
+        if lookup(tree, "critic.enable") and not lookup(tree, "critic.fsdp.param_offload"):
             terms.append(Term("the critic", 3 * stored * gb / _shards(tree, "critic.fsdp")))
     note = f"the cache holds {sequences:,.0f} sequences of {length:,.0f} tokens"
     return Phase("generation", tuple(terms), note)

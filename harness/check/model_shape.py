@@ -20,7 +20,6 @@ class ModelShape:
         experts, active: Experts of a layer and how many a token goes through; 1 and 1 without a mixture.
         heads, kv_heads, head: Attention heads, key-value heads and the size of one.
         tied: Whether embedding and output share their weights.
-        positions: Longest sequence; 0 where the configuration does not say.
     """
 
     layers: int
@@ -33,7 +32,6 @@ class ModelShape:
     experts: int = 1
     active: int = 1
     tied: bool = False
-    positions: int = 0
 
     @property
     def layer_parameters(self) -> int:
@@ -67,13 +65,28 @@ def model_shape(path: str) -> ModelShape | None:
     Returns:
         The sizes; None where the configuration is not on this machine, or not that of such a model.
     """
+    try:
+        return _shape(_config(path))
+    except (ValueError, TypeError, KeyError, ZeroDivisionError):
+        return None
+
+
+def model_positions(path: str) -> int:
+    """The longest sequence a model takes, of whatever architecture; 0 where its configuration does not say."""
+    positions = _config(path).get("max_position_embeddings")
+    return positions if isinstance(positions, int) else 0
+
+
+def _config(path: str) -> Mapping[str, Any]:
+    """The part of config.json that describes the language model; empty where there is none to read."""
     for folder in (Path(path).expanduser(), *_cached(path)):
         try:
             config = json.loads((folder / "config.json").read_text())
-            return _shape(config.get("text_config") or config)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, ZeroDivisionError):
+            text = config.get("text_config") or config
+            return text if isinstance(text, Mapping) else {}
+        except (OSError, ValueError, AttributeError):
             continue
-    return None
+    return {}
 
 
 def _cached(name: str) -> list[Path]:
@@ -98,5 +111,4 @@ def _shape(config: Mapping[str, Any]) -> ModelShape:
         experts=experts,
         active=int(config.get("num_experts_per_tok") or 1),
         tied=bool(config.get("tie_word_embeddings")),
-        positions=int(config.get("max_position_embeddings") or 0),
     )

@@ -8,14 +8,18 @@ from typing import Any
 from harness.check.problem import Problem
 from harness.check.schema import verl_schema
 from harness.check.values import lookup
+from harness.config.source import module_source, names_in
 from harness.config.suggest import did_you_mean
 
+MEGATRON_OPTIMISERS = ("adam", "sgd", "muon", "adaptive_muon", "dist_muon", "soap", "lion")
+MEGATRON_SCHEDULES = ("constant", "linear", "cosine", "inverse-square-root", "WSD")
 TRAINER_MODES = ("sync", "colocate_async", "separate_async")
 _ACTOR = "actor_rollout_ref.actor"
 
 
 def name_problems(tree: Mapping[str, Any]) -> Iterator[Problem]:
     """Every such name that does not exist, with what does."""
+    yield from _importable(tree)
     for key, allowed in _allowed(tree).items():
         value = lookup(tree, key)
         for name in value if isinstance(value, list) else [value]:
@@ -24,6 +28,19 @@ def name_problems(tree: Mapping[str, Any]) -> Iterator[Problem]:
                     "unknown-name", key, f"{key}={name}: there is no such {_what(key)}.",
                     did_you_mean(str(name), sorted(allowed)), name,
                 )  # fmt: skip
+
+
+def _importable(tree: Mapping[str, Any]) -> Iterator[Problem]:
+    """The module that FSDP's engine takes its optimiser from."""
+    if lookup(tree, f"{_ACTOR}.strategy") not in ("fsdp", "fsdp2"):
+        return
+    for key in (f"{_ACTOR}.optim.optimizer_impl", "critic.optim.optimizer_impl"):
+        module = lookup(tree, key)
+        if isinstance(module, str) and module_source(module) is None:
+            yield Problem(
+                "unknown-name", key, f"{key}={module}: there is no such module here.",
+                "Use torch.optim, or install the package.", module,
+            )  # fmt: skip
 
 
 def _what(key: str) -> str:
@@ -52,7 +69,20 @@ def _allowed(tree: Mapping[str, Any]) -> dict[str, list[str]]:
         found[f"{_ACTOR}.policy_loss.loss_mode"] = names["policy loss"]
     if lookup(tree, "reward.reward_manager.source") == "register":
         found["reward.reward_manager.name"] = names["reward manager"]
-    if lookup(tree, f"{_ACTOR}.strategy") in ("fsdp", "fsdp2"):
-        found[f"{_ACTOR}.optim.lr_scheduler_type"] = ["constant", "cosine"]
-        found["critic.optim.lr_scheduler_type"] = ["constant", "cosine"]
+    for section in (f"{_ACTOR}.optim", "critic.optim"):
+        found |= {f"{section}.{name}": allowed for name, allowed in _of_the_optimiser(tree, section).items()}
+    return found
+
+
+def _of_the_optimiser(tree: Mapping[str, Any], section: str) -> dict[str, list[str]]:
+    """Optimisers and schedules of the chosen engine."""
+    strategy = lookup(tree, f"{_ACTOR}.strategy")
+    if strategy == "megatron":
+        return {"optimizer": list(MEGATRON_OPTIMISERS), "lr_decay_style": list(MEGATRON_SCHEDULES)}
+    if strategy not in ("fsdp", "fsdp2"):
+        return {}
+    found = {"lr_scheduler_type": ["constant", "cosine"]}
+    source = module_source(str(lookup(tree, f"{section}.optimizer_impl")))
+    if source is not None:  # classes; that the module is there is `_importable`'s
+        found["optimizer"] = [name for name in names_in(source) if name.strip("_")[:1].isupper()]
     return found

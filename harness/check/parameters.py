@@ -14,16 +14,16 @@ NOT_PARAMETERS = ("_target_", "weight", "code")
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
 
 
-def parameter_problems(key: str, node: Mapping[str, Any], source: str, name: str) -> Iterator[Problem]:
+def parameter_problems(key: str, node: Mapping[str, Any], tree: ast.Module, name: str) -> Iterator[Problem]:
     """Parameters that the component does not take, and values of another type than it says.
 
     Args:
         key: Where the node stands.
         node: The node, its interpolations resolved.
-        source: The source of the module.
+        tree: The source of the module that defines it.
         name: The component's name in it.
     """
-    arguments = arguments_of(ast.parse(source), name)
+    arguments = arguments_of(tree, name)
     if arguments is None:  # imported from elsewhere, or inherits its constructor
         return
     named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]

@@ -141,7 +141,14 @@ RANGES: dict[str, Range] = {
          f"{_ROLLOUT}.pipeline_model_parallel_size", f"{_ROLLOUT}.max_num_seqs", f"{_ROLLOUT}.max_num_batched_tokens",
          f"{_ROLLOUT}.max_model_len", f"{_ROLLOUT}.agent.num_workers", f"{_ACTOR}.ppo_mini_batch_size",
          f"{_ACTOR}.ppo_epochs", "critic.ppo_mini_batch_size", "critic.ppo_epochs", "reward.num_workers",
-         f"{_ACTOR}.ppo_max_token_len_per_gpu", "actor_rollout_ref.model.lora_alpha"),
+         f"{_ACTOR}.ppo_max_token_len_per_gpu", "actor_rollout_ref.model.lora_alpha",
+         f"{_ACTOR}.ppo_micro_batch_size_per_gpu", f"{_ROLLOUT}.log_prob_micro_batch_size_per_gpu",
+         "actor_rollout_ref.ref.log_prob_micro_batch_size_per_gpu", f"{_ACTOR}.ulysses_sequence_parallel_size",
+         "critic.ppo_micro_batch_size_per_gpu", "critic.ppo_max_token_len_per_gpu", "critic.rollout_n",
+         "critic.forward_micro_batch_size_per_gpu", "critic.ulysses_sequence_parallel_size",
+         *(f"{section}.megatron.{size}_model_parallel_size" for section in (_ACTOR, "critic")
+           for size in ("tensor", "pipeline", "expert")),
+         *(f"{section}.megatron.context_parallel_size" for section in (_ACTOR, "critic"))),
         COUNT,
     ),
     **dict.fromkeys(

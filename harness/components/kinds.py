@@ -17,7 +17,7 @@ FIELDS = (
 )  # fmt: skip
 LOSS_ARGUMENTS = ("old_log_prob", "log_prob", "advantages", "response_mask", "loss_agg_mode", "config")
 REWARD_ARGUMENTS = ("input_text", "response_text", "data_source", "solution_str", "ground_truth", "extra_info")
-_SUPPLIED = (
+SUPPLIED = (
     "self", "functions", "tokenizer", "num_examine", "config", "compute_score", "overrides", "rollout_is_weights",
 )  # fmt: skip
 
@@ -112,7 +112,7 @@ def option_node(kind: Kind, name: str, target: str, parameters: dict[str, Any], 
         parameters: Its parameters with their defaults.
         base: For algorithms, the option they build on.
     """
-    given = {*FIELDS, *LOSS_ARGUMENTS, *REWARD_ARGUMENTS, *_SUPPLIED}
+    given = {*FIELDS, *LOSS_ARGUMENTS, *REWARD_ARGUMENTS, *SUPPLIED}
     node = {"_target_": target, **{key: value for key, value in parameters.items() if key not in given}}
     if kind.name == "reward_function":
         return {"weight": 1.0, **node}

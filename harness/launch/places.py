@@ -42,7 +42,7 @@ def checkpoint_gigabytes(config: DictConfig) -> float:
     if shape is None or config.trainer.save_freq <= 0:
         return 0.0
     stored = 4 if config.actor_rollout_ref.actor.get("fsdp_config", {}).get("model_dtype", "fp32") == "fp32" else 2
-    models = 2 if config.algorithm.adv_estimator == "gae" else 1
+    models = 2 if config.critic.enable else 1
     return models * 3 * stored * shape.parameters / GIGABYTE
 
 

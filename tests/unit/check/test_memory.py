@@ -10,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from harness.check.memory import memory_phases, memory_problems
-from harness.check.model_shape import model_shape
+from harness.check.model_shape import model_positions, model_shape
 from harness.check.report import check_report
 from harness.config.compose import compose_config, resolved_tree
 
@@ -63,7 +63,7 @@ def test_a_cached_hub_model_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folder(snapshot, QWEN_7B)
     shape = model_shape("Qwen/Qwen2.5-7B")
     assert shape is not None
-    assert shape.positions == 32768
+    assert model_positions("Qwen/Qwen2.5-7B") == 32768
     assert model_shape("Qwen/Qwen2.5-14B") is None
 
 

@@ -578,6 +578,81 @@ MISTAKES: list[tuple[list[str], list[tuple[str, str, str]]]] = [
     ),
     (["reward.num_workers=0"], [("out-of-range", "reward.num_workers=0: a number of 1 or more is needed.", "")]),
     (["reward.num_workers=many"], [("wrong-type", "reward.num_workers=many: a whole number is needed.", "")]),
+    (
+        ["algorithm=ppo", "critic.ppo_micro_batch_size_per_gpu=7"],
+        [
+            (
+                "batch",
+                "critic.ppo_micro_batch_size_per_gpu=7 does not divide a worker's 128 responses a mini-batch.",
+                "Use 4 or 8.",
+            )
+        ],
+    ),
+    (
+        ["algorithm=ppo", "critic.ppo_mini_batch_size=4000"],
+        [("batch", "critic.ppo_mini_batch_size=4000 is larger than data.train_batch_size=16.", "Use at most 16.")],
+    ),
+    (
+        ["algorithm=ppo", "critic.ppo_micro_batch_size_per_gpu=null"],
+        [
+            (
+                "batch",
+                "critic.ppo_micro_batch_size_per_gpu: a number is needed, or critic.use_dynamic_bsz=true.",
+                "Use 128 or a divisor of it.",
+            )
+        ],
+    ),
+    (
+        ["actor_rollout_ref.actor.optim.optimizer=AdamWW"],
+        [
+            (
+                "unknown-name",
+                "actor_rollout_ref.actor.optim.optimizer=AdamWW: there is no such optimizer.",
+                "Did you mean AdamW or Adam or RAdam?",
+            )
+        ],
+    ),
+    (
+        ["actor_rollout_ref.actor.optim.optimizer_impl=bitsandbites.optim"],
+        [
+            (
+                "unknown-name",
+                "actor_rollout_ref.actor.optim.optimizer_impl=bitsandbites.optim: there is no such module here.",
+                "Use torch.optim, or install the package.",
+            )
+        ],
+    ),
+    (
+        ["engine=megatron", "device=cuda", "actor_rollout_ref.actor.optim.optimizer=AdamW"],
+        [
+            (
+                "unknown-name",
+                "actor_rollout_ref.actor.optim.optimizer=AdamW: there is no such optimizer.",
+                "Did you mean adam?",
+            )
+        ],
+    ),
+    (
+        ["engine=megatron", "device=cuda", "actor_rollout_ref.actor.megatron.tensor_model_parallel_size=0"],
+        [
+            (
+                "out-of-range",
+                "actor_rollout_ref.actor.megatron.tensor_model_parallel_size=0: a number of 1 or more is needed.",
+                "",
+            )
+        ],
+    ),
+    (
+        ["advantage_fn._target_=harness.launch.doctor.os.system"],
+        [
+            (
+                "target",
+                "advantage_fn._target_: harness.launch.doctor.os.system is reached through harness.launch.doctor and "
+                "defined in os, which is not trusted.",
+                "Name one of a trusted module.",
+            )
+        ],
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.check.targets import target_problems
-from harness.config.compose import compose_config
+from harness.config.compose import compose_config, resolved_tree
 
 MODULE = """
 raise RuntimeError("not to be imported")
@@ -31,7 +31,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def problems(*overrides: str) -> list[str]:
     words = ["experiment=quickstart_tiny", "trusted_modules=[typed_parts]", *overrides]
-    return [str(problem) for problem in target_problems(compose_config(words))]
+    return [str(problem) for problem in target_problems(resolved_tree(compose_config(words)))]
 
 
 SCORE = ("reward_fn=[custom]", "reward_fn.custom.module=typed_parts", "reward_fn.custom.function=score")

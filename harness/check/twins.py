@@ -1,0 +1,97 @@
+"""Stand-ins for components, with the signatures that their source gives them: what asks a component asks them too.
+
+So `harness.components.kinds`, which says what each kind must look like, is asked before anything is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from harness.config.source import Home, home_of, module_source
+
+_MISSING = inspect.Parameter.empty
+
+
+def twin_of(home: Home) -> Any:
+    """A function or class with the same parameters and methods.
+
+    Args:
+        home: Where the component is defined.
+
+    Returns:
+        The stand-in; None where the source alone does not tell, as with a decorator or a base class from elsewhere.
+    """
+    node = next(
+        (item for item in (home.tree.body if home.tree else ()) if getattr(item, "name", "") == home.name), None
+    )
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return None if _changed_by(node) else _function(node)
+    return _class(node, home) if isinstance(node, ast.ClassDef) else None
+
+
+def _changed_by(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    """Whether a decorator may give it another signature; those that register and those of classes do not."""
+    names = [
+        ast.unparse(each.func if isinstance(each, ast.Call) else each).split(".")[-1] for each in node.decorator_list
+    ]
+    return any(not name.startswith("register") and name != "staticmethod" for name in names)
+
+
+def _class(node: ast.ClassDef, home: Home) -> type | None:
+    if _changed_by(node):
+        return None  # a dataclass's constructor is not in its source
+    bases = [_base(base, home) for base in node.bases]
+    if any(base is None for base in bases) or node.keywords:
+        return None
+    methods = {
+        item.name: _function(item) for item in node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))
+    }
+    return type(node.name, tuple(base for base in bases if base is not None and base is not object), methods)
+
+
+def _base(node: ast.expr, home: Home) -> type | None:
+    """A base class's stand-in, from wherever it is defined."""
+    if not isinstance(node, ast.Name):
+        return None
+    if node.id in ("object", "ABC", "Protocol"):
+        return object
+    source = ast.unparse(home.tree) if home.tree else ""
+    found = home_of(home.module, node.id, module_source(home.module) or source)
+    twin = twin_of(found) if found and found.tree and found != home else None
+    return twin if isinstance(twin, type) else None
+
+
+def _function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Callable[..., None]:
+    def twin(*arguments: Any, **named: Any) -> None:
+        """Never called."""
+
+    twin.__signature__ = signature(node.args)  # type: ignore[attr-defined]
+    twin.__name__ = node.name
+    return twin
+
+
+def signature(arguments: ast.arguments) -> inspect.Signature:
+    """Names, kinds and whether there is a default; what the default is does not matter."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    given = len(positional) - len(arguments.defaults)
+    parameters = [
+        inspect.Parameter(
+            each.arg,
+            inspect.Parameter.POSITIONAL_ONLY
+            if each in arguments.posonlyargs
+            else inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=_MISSING if number < given else None,
+        )
+        for number, each in enumerate(positional)
+    ]
+    if arguments.vararg:
+        parameters.append(inspect.Parameter(arguments.vararg.arg, inspect.Parameter.VAR_POSITIONAL))
+    for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(each.arg, kind, default=_MISSING if default is None else None))
+    if arguments.kwarg:
+        parameters.append(inspect.Parameter(arguments.kwarg.arg, inspect.Parameter.VAR_KEYWORD))
+    return inspect.Signature(parameters)
