@@ -63,7 +63,7 @@ def compose_config(
             config = compose(config_name=ROOT, overrides=list(overrides))
     except yaml.YAMLError as error:
         raise ConfigurationError(*explain_yaml(error)) from error
-    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, RecursionError, AssertionError) as error:
         raise ConfigurationError(*explain(error, Names(partial(compose_config, project=project), overrides))) from error
     finally:
         GlobalHydra.instance().clear()

@@ -29,6 +29,9 @@ def explain(error: Exception, names: Names) -> tuple[str, str]:
         return own.message, own.remedy
     if isinstance(error, OverrideParseException):
         return _not_an_override(error.override)
+    if isinstance(error, AssertionError):  # the only ones that Hydra's defaults lists meet
+        message = "A defaults list of a YAML file has an entry after one with `override`, or chooses what is no name."
+        return message, "Put entries with `override` after the others, and write `- GROUP: NAME`."
     text = _whole_text(error)
     if isinstance(error, RecursionError):
         key = re.search(r"full_key: (\S+)", text)

@@ -99,3 +99,12 @@ def test_resolving_gives_plain_values_and_keeps_the_seed_everywhere() -> None:
     config = resolve(compose_config([*GIVEN, "seed=17"]))
     actor, rollout = config.actor_rollout_ref.actor, config.actor_rollout_ref.rollout
     assert {config.data.seed, actor.data_loader_seed, actor.fsdp_config.seed, rollout.seed} == {17}
+
+
+def test_a_defaults_list_in_the_wrong_order_is_told(tmp_path: Path) -> None:
+    (tmp_path / "conf/experiment").mkdir(parents=True)
+    (tmp_path / "conf/experiment/mine.yaml").write_text(
+        "# @package _global_\ndefaults: [{override /reward_fn: [exact_match]}, quickstart_tiny, _self_]\n"
+    )
+    with pytest.raises(ConfigurationError, match="A defaults list of a YAML file"):
+        compose_config(["experiment=mine"], project=tmp_path)
