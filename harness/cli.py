@@ -16,12 +16,20 @@ from harness.errors import ConfigurationError, HarnessError
 USAGE = """usage: harness COMMAND [flags] [overrides]
 
   train [overrides]         check, then train; ends with `run: PATH`
-      --resume RUN          go on with a run in its own folder
+      -m                    a sweep: every combination of key=a,b,c; ends with `sweep: PATH`
+      --wait                with -m on Slurm: return when every run has ended
+      --resume RUN|SWEEP    go on in its own folder
       --dry-run             print what would run, run nothing
       --config FILE         a YAML file with verl's sections, in place of an experiment
       --algorithm NAME --data_path FOLDER --output_dir FOLDER --epochs N
       --core_algos MODULE --core_function NAME --reward_manager NAME
                             the same as overrides
+  sweep status DIR          the state of every run of a sweep
+      --json                for machines
+  sweep logs DIR RUN        a run's log; -f follows it
+  sweep cancel DIR [RUN…]   stop runs, all by default
+  sweep retry DIR [RUN…]    start failed runs again, each from its last checkpoint
+      --all --wait          cancelled and preempted ones too; return when every run has ended
   evaluate RUN|CHECKPOINT|MODEL_FOLDER
                             validate only
   check [overrides]         report every problem of a configuration
@@ -41,7 +49,9 @@ An override is key=value for any of verl's keys, or group=option:
 CLASSIC = ("config", "algorithm", "data_path", "output_dir", "core_algos", "core_function", "reward_manager", "epochs")
 # command → flag → how many values it takes
 FLAGS: dict[str, dict[str, int]] = {
-    "train": {"--resume": 1, "--dry-run": 0} | {f"--{name}": 1 for name in CLASSIC},
+    "train": {"-m": 0, "--multirun": 0, "--wait": 0, "--resume": 1, "--dry-run": 0}
+    | {f"--{name}": 1 for name in CLASSIC},
+    "sweep": {"--json": 0, "-f": 0, "--all": 0, "--failed": 0, "--wait": 0},
     "evaluate": {},
     "check": {"--deep": 0, "--json": 0, "--strict": 0},
     "show": {"--diff": 2},
@@ -89,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _command(name: str) -> Callable[..., int]:
     commands = {
         "train": _train,
+        "sweep": _sweep,
         "evaluate": _evaluate,
         "check": _check,
         "show": _show,
@@ -134,11 +145,62 @@ def _train(flags: Flags, overrides: list[str]) -> int:
         for flag in flags:
             if flag.lstrip("-") in CLASSIC:
                 raise ConfigurationError(f"--resume goes on with what is recorded; {flag} cannot change it.")
+    if _is_sweep(flags, words, resumed):
+        return _start_sweep(flags, words, resumed)
     if flags.get("--dry-run"):
         print(dry_resume(str(resumed), words) if resumed else dry_run(words, file), end="")
         return 0
     run = resume_run(str(resumed), words) if resumed else train_run(words, file)
     print(f"run: {run}")
+    return 0
+
+
+def _is_sweep(flags: Flags, words: list[str], resumed: Any) -> bool:
+    """Whether it is about a sweep: by its flag, by the folder to go on with, or as Slurm's runs always are one."""
+    if resumed:
+        from harness.launch.sweep.folder import SweepFolder
+
+        return SweepFolder.is_one(str(resumed))
+    return bool(flags.get("-m") or flags.get("--multirun")) or "cluster=slurm" in words
+
+
+def _start_sweep(flags: Flags, words: list[str], resumed: Any) -> int:
+    from harness.launch.sweep.commands import dry_sweep, resume_sweep, start_sweep
+
+    if "--config" in flags:
+        raise ConfigurationError("--config is for a single run.", "Put it into conf/experiment/NAME.yaml for a sweep.")
+    if flags.get("--dry-run") and not resumed:
+        print(dry_sweep(words), end="")
+        return 0
+    wait = bool(flags.get("--wait"))
+    sweep, well = resume_sweep(str(resumed), wait) if resumed else start_sweep(words, wait)
+    print(f"sweep: {sweep.shown()}")
+    return 0 if well else 1
+
+
+def _sweep(flags: Flags, words: list[str]) -> int:
+    from harness.launch.sweep import commands
+
+    usage = "harness sweep status|logs|cancel|retry DIR"
+    if len(words) < 2 or words[0] not in ("status", "logs", "cancel", "retry"):
+        raise ConfigurationError("harness sweep: an action and a sweep's folder are needed.", usage)
+    action, folder, *names = words
+    if action == "status":
+        text, well = commands.sweep_status(folder, bool(flags.get("--json")))
+        print(text)
+        return 0 if well else 1
+    if action == "cancel":
+        print(commands.sweep_cancel(folder, names))
+        return 0
+    if action == "retry":
+        sweep, well = commands.sweep_retry(folder, names, bool(flags.get("--all")), bool(flags.get("--wait")))
+        print(f"sweep: {sweep.shown()}")
+        return 0 if well else 1
+    if len(names) != 1:
+        raise ConfigurationError("harness sweep logs: name one run.", usage)
+    from harness.launch.sweep.follow import print_log
+
+    print_log(commands.sweep_log(folder, names[0]), bool(flags.get("-f")))
     return 0
 
 

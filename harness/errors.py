@@ -53,6 +53,18 @@ class TrainingError(HarnessError):
 
 
 class Interrupted(HarnessError):
-    """The user or the scheduler asked the run to stop."""
+    """A person asked the run to stop."""
 
     exit_code = 130
+
+
+class Preempted(Interrupted):
+    """A scheduler asked the run to stop, to go on later."""
+
+
+class TakenOver(Interrupted):
+    """Another process drives the run now, so this one writes nothing more about it."""
+
+
+class StopRequested(HarnessError):
+    """Ends a training after a step, when it has been asked to stop and has saved."""

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.backend.recorder import Recorder
+from harness.errors import StopRequested
 from harness.records.generations import Generation, write_generations
+from harness.records.stop_request import stop_requested
 
 if TYPE_CHECKING:
     from tensordict import TensorDict
@@ -60,9 +62,18 @@ class RecordedTrainer:
         super().on_validate_begin()
 
     def on_step_begin(self) -> None:
-        """A training step starts."""
+        """A training step starts, unless the run has been asked to stop."""
+        if stop_requested(self.recorder.folder.path):
+            self._save_and_stop()
         self.recorder.stage("generating", self.global_steps)
         super().on_step_begin()
+
+    def _save_and_stop(self) -> None:
+        """Save what the step before this one has reached: its metrics are recorded, nothing of this one has begun."""
+        self.global_steps -= 1
+        if self.global_steps and self.global_steps not in self.recorder.folder.checkpoint_steps():
+            self._save_checkpoint()
+        raise StopRequested(f"stopped after step {self.global_steps}, as was asked")
 
     def _compute_old_log_prob(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
         self.recorder.stage("computing log-probs", self.global_steps)

@@ -19,7 +19,7 @@ class Recorder:
     """
 
     def __init__(self, run_dir: Path) -> None:
-        folder = RunFolder(run_dir)
+        self.folder = folder = RunFolder(run_dir)
         self.metrics = MetricsWriter(folder.metrics)
         self.stages = StageLog(folder.stages)
         self.current = ""

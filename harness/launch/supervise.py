@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +12,8 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.errors import HarnessError, Interrupted, TrainingError
+from harness.errors import HarnessError, Interrupted, Preempted, TakenOver, TrainingError
+from harness.launch.stops import Stops
 from harness.records.metrics import MetricsTail
 from harness.records.run_folder import RunFolder
 from harness.records.stages import StageTail
@@ -27,7 +26,9 @@ from harness.terminal.view import TrainingView
 Work = Callable[[Callable[[], None], Callable[[str], None]], dict[str, Any]]
 
 
-def supervise(run: RunFolder, work: Work, total_steps: int | None, title: str = "") -> RunSummary:
+def supervise(
+    run: RunFolder, work: Work, total_steps: int | None, title: str = "", stops: Stops | None = None
+) -> RunSummary:
     """Do the work as this run.
 
     Args:
@@ -35,6 +36,7 @@ def supervise(run: RunFolder, work: Work, total_steps: int | None, title: str = 
         work: Called with ``poll``, to be called several times a second, and ``announce``, for stages of this process.
         total_steps: Steps of the whole run, where known.
         title: What the terminal's panel is headed with.
+        stops: What signals mean; by default they end the run at once.
 
     Returns:
         The run's summary.
@@ -44,14 +46,21 @@ def supervise(run: RunFolder, work: Work, total_steps: int | None, title: str = 
     """
     status = StatusWriter(run)
     status.running(total_steps)
-    with _output_to(run.log) as (out, err), _signals_raise():
+    stops = stops or Stops(run.path)
+    with _output_to(run.log) as (out, err), stops:
         view = TrainingView(run, total_steps or 0, console=out, errors=err, title=title or None)
-        watch = _Watch(run, status, view)
+        watch = _Watch(run, status, view, stops)
         try:
             with view:
                 work(watch.poll, watch.announce)
                 watch.poll()
         except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, TakenOver):
+                raise
+            if stops.by_scheduler:
+                status.preempted()
+                _report(run)
+                raise Preempted(f"The run was stopped: {stops.reason}.") from error
             if _was_stopped(error):
                 status.cancelled()
                 _report(run)
@@ -73,9 +82,9 @@ def supervise(run: RunFolder, work: Work, total_steps: int | None, title: str = 
 class _Watch:
     """Carries what the training process has written to the terminal and the status."""
 
-    def __init__(self, run: RunFolder, status: StatusWriter, view: TrainingView) -> None:
+    def __init__(self, run: RunFolder, status: StatusWriter, view: TrainingView, stops: Stops) -> None:
         self.stages, self.steps = StageTail(run.stages), MetricsTail(run.metrics)
-        self.status, self.view = status, view
+        self.status, self.view, self.stops = status, view, stops
         self.stage = ""
         self.stages.poll(), self.steps.poll()  # a resumed run's past has been shown before
 
@@ -94,6 +103,7 @@ class _Watch:
             if not record.is_validation_only:
                 self.status.advance(record.step)
         self.status.beat()
+        self.stops.poll()
 
 
 def _was_stopped(error: BaseException | None) -> bool:
@@ -139,23 +149,3 @@ def _output_to(log: Path) -> Iterator[tuple[Console, Console]]:
             os.close(descriptor)
         for stream in streams:
             stream.close()
-
-
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Let SIGTERM end the run as Ctrl-C does, once; a second one during the cleaning up is ignored."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: Any) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_IGN)
-        raise Interrupted(f"The run got {signal.Signals(number).name}.")
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

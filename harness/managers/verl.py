@@ -12,6 +12,7 @@ from harness.check.find import require_valid
 from harness.config.classic import data_files
 from harness.errors import ConfigurationError, HarnessError
 from harness.launch.record import open_run
+from harness.launch.stops import Stops
 from harness.launch.supervise import supervise
 from harness.managers.base import RLTrainingManager
 from harness.managers.classic import classic_config, is_composed, train_settings
@@ -79,11 +80,16 @@ class VERLTrainingManager(RLTrainingManager):
         self.run, resolved = open_run(self.config, self.overrides)
         return self._supervise(self.run, resolved)
 
-    def resume(self, run: RunFolder) -> RunSummary:
-        """Go on with a run in its own folder, from its last checkpoint (from its start where there is none)."""
+    def resume(self, run: RunFolder, stops: Stops | None = None) -> RunSummary:
+        """Go on with a run in its own folder, from its last checkpoint (from its start where there is none).
+
+        Args:
+            run: The run.
+            stops: What signals mean to it; by default they end it at once.
+        """
         require_valid(self.config, self.overrides)
         self.run = run
-        return self._supervise(run, self.config)
+        return self._supervise(run, self.config, stops)
 
     def evaluate(self, checkpoint: str | None = None, **settings: Any) -> RunSummary:
         """Validate only, as a run of its own.
@@ -122,14 +128,15 @@ class VERLTrainingManager(RLTrainingManager):
         prepare_all(self.config)
         return generate_texts(self.config, prompts, sampling)
 
-    def _supervise(self, run: RunFolder, config: DictConfig) -> RunSummary:
+    def _supervise(self, run: RunFolder, config: DictConfig, stops: Stops | None = None) -> RunSummary:
         def work(poll: Callable[[], None], announce: Callable[[str], None]) -> dict[str, Any]:
             prepare_all(config, announce)
             from harness.backend.train import run_training
 
             return run_training(config, poll, announce)
 
-        return supervise(run, work, config.trainer.total_training_steps, title=f"{config.name} · {run.shown()}")
+        title = f"{config.name} · {run.shown()}"
+        return supervise(run, work, config.trainer.total_training_steps, title, stops)
 
     def _last_checkpoint(self) -> Path:
         steps = self.run.checkpoint_steps() if self.run else []

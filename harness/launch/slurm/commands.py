@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 from harness.errors import HarnessError
@@ -46,6 +47,16 @@ def test_only(script: str) -> str:
     """
     result = slurm("sbatch", "--test-only", given=script)
     return (result.stderr or result.stdout).strip().splitlines()[-1].removeprefix("sbatch: ")
+
+
+def kill_wait() -> float:
+    """Seconds between ``TERM`` and ``KILL`` on this cluster; Slurm's default where it does not say."""
+    try:
+        said = slurm("scontrol", "show", "config").stdout
+    except SlurmError:
+        return 30.0
+    found = re.search(r"KillWait\s*=\s*(\d+)", said)
+    return float(found[1]) if found else 30.0
 
 
 test_only.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test where it is imported
