@@ -17,14 +17,14 @@ demo: setup ## set up, then train a real chat model on this machine's CPU with i
 	$(BIN)/harness train experiment=quickstart
 
 test: setup ## set up, then the whole suite that CI runs
-	@$(BIN)/python scripts/debian.py browser
+	@$(BIN)/python scripts/debian.py browser slurm
 	$(BIN)/python -m pytest tests/unit tests/integration $(PYTEST_ARGS)
 
 test-unit: setup ## the tests without trainings (six minutes on two cores; most of it composes configurations)
 	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
 
 test-integration: setup ## the tests that run real verl, Ray and a browser
-	@$(BIN)/python scripts/debian.py browser
+	@$(BIN)/python scripts/debian.py browser slurm
 	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
 
 evidence: setup ## what takes too long for CI, into benchmarks/results/; resumable: what is on record is not run again

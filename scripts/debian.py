@@ -1,6 +1,7 @@
 """Install the few Debian packages that no Python package brings, where that is possible without asking.
 
-``python scripts/debian.py browser`` brings headless Chromium, for the tests that look at a report.
+``python scripts/debian.py browser slurm`` brings headless Chromium, for the tests that look at a report, and Slurm, for
+those that run sweeps on it.
 """
 
 from __future__ import annotations
@@ -53,7 +54,16 @@ def missing_browser() -> list[str]:
     return [] if shutil.which("chromium") else ["chromium", "fonts-dejavu-core"]
 
 
+def missing_slurm() -> list[str]:
+    """Return the packages that a Slurm on this machine still needs."""
+    programs = {"slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-client", "munged": "munge"}
+    return [package for program, package in programs.items() if not shutil.which(program)]
+
+
+WANTED = {"browser": missing_browser, "slurm": missing_slurm}
+
 if __name__ == "__main__":
-    if sys.argv[1:] != ["browser"]:
+    if not sys.argv[1:] or not set(sys.argv[1:]) <= WANTED.keys():
         raise SystemExit(__doc__)
-    install(missing_browser(), why="the browser tests need it", required=False)
+    for name in sys.argv[1:]:
+        install(WANTED[name](), why=f"the {name} tests need it", required=False)

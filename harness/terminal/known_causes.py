@@ -72,7 +72,8 @@ _CAUSES = (
     ),
     _Cause(
         re.compile(r"connection error code 2\. End of file|worker died unexpectedly"),
-        "{worker} died suddenly and without an error of its own: killed, most often because memory ran out, or crashed",
+        "{worker} died suddenly and without an error of its own: killed, most often because memory ran out, crashed, "
+        "or ended by os._exit",
         f"look at the end of the log and at the machine's memory (dmesg names a process that was killed); "
         f"{_LESS_HOST_MEMORY}",
     ),

@@ -1,0 +1,191 @@
+"""Sweeps on a real Slurm: every way a run can end is told by name, the others finish, and nothing runs twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs import SHORT, command, environment
+from slurm_cluster import is_possible, slurm_cluster
+
+from harness.records.metrics import read_metrics
+
+pytestmark = pytest.mark.slurm
+CPU = ("cluster=slurm", "device=cpu", "rollout=builtin", "cluster.gpus_per_node=0", "cluster.cpus_per_node=8",
+       "cluster.time=20", "cluster.grace_seconds=60")  # fmt: skip
+FATES = """
+import os, time
+from pathlib import Path
+
+import torch
+
+from harness.advantages.grpo import grpo
+
+
+def fated(token_level_rewards, response_mask, index, fate="none"):
+    mark = Path(__file__).resolve().parent / "met" / fate  # each fate is met once
+    if fate != "none" and not mark.exists():
+        mark.touch()
+        if fate == "raise":
+            raise ValueError("made to fail")
+        if fate == "exit":
+            os._exit(3)
+        time.sleep(600)
+    return grpo(token_level_rewards, response_mask, index)
+"""
+MINE = ("trusted_modules=[fates]", "advantage_fn=custom", "advantage_fn.module=fates", "advantage_fn.function=fated")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    if reason := is_possible():
+        pytest.skip(reason)
+    with slurm_cluster(tmp_path_factory.mktemp("slurm")) as variables:
+        yield environment() | variables
+
+
+@pytest.fixture(scope="module")
+def run(cluster: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments), cwd=folder, env=cluster, capture_output=True, text=True, timeout=600, check=False
+        )
+
+    return run
+
+
+def project(folder: Path) -> Path:
+    """A project with the fates, and a link for their marks that the frozen source shares."""
+    (folder / "fates.py").write_text(FATES)
+    (folder / "met").mkdir()
+    return folder
+
+
+def sweep_of(finished: subprocess.CompletedProcess[str]) -> str:
+    last = finished.stdout.strip().splitlines()[-1] if finished.stdout.strip() else ""
+    assert last.startswith("sweep: "), finished.stdout + finished.stderr
+    return last.removeprefix("sweep: ")
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
+    """Until it is true; Slurm tells nobody, so it is asked."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := what():
+            return found
+        time.sleep(0.5)
+    raise AssertionError("it did not come about in time")
+
+
+def states(report: dict[str, Any]) -> dict[str, str]:
+    return {each["label"].rpartition("=")[2]: each["state"] for each in report["runs"]}
+
+
+def test_each_end_has_its_name_and_retry_completes(
+    run: Callable[..., Any], cluster: dict[str, str], tmp_path: Path
+) -> None:
+    folder = project(tmp_path)
+    given = [*SHORT, *CPU, *MINE, "+advantage_fn.fate=sleep,raise,exit,none"]
+    started = run(folder, "train", "-m", *given)
+    assert started.returncode == 0, started.stderr
+    sweep = sweep_of(started)
+    (folder / "fates.py").write_text("raise RuntimeError('edited after submission')")  # changes nothing that is queued
+
+    def report() -> dict[str, Any]:
+        return json.loads(run(folder, "sweep", "status", sweep, "--json").stdout)
+
+    (sleeper,) = [each for each in report()["runs"] if each["label"] == "fate=sleep"]
+    wait_for(lambda: (folder / "met/sleep").exists())
+    cancelled = run(folder, "sweep", "cancel", sweep, Path(sleeper["run"]).name)
+    assert cancelled.stdout.strip() == "cancelled 1 of 1 runs", cancelled.stderr
+    wait_for(lambda: all(state not in ("pending", "running") for state in states(report()).values()))
+    ended = report()
+    assert states(ended) == {"sleep": "cancelled", "raise": "failed", "exit": "failed", "none": "done"}
+    why = {each["label"].rpartition("=")[2]: each["why"] for each in ended["runs"]}
+    assert why["raise"].startswith("ValueError: made to fail (at fates.py:")
+    assert "ended by os._exit" in why["exit"]  # Ray does not tell its code
+    shown = run(folder, "sweep", "status", sweep)
+    assert shown.returncode == 1
+    assert "4 runs: 1 done, 2 failed, 1 cancelled" in shown.stdout
+
+    assert run(folder, "sweep", "retry", sweep, "--all", "--wait").returncode == 0
+    assert set(states(report()).values()) == {"done"}
+    begun = [json.loads(line)["index"] for line in (folder / sweep / "jobs.jsonl").read_text().splitlines()
+             if '"started"' in line]  # fmt: skip
+    finished_first = next(each["index"] for each in ended["runs"] if each["state"] == "done")
+    assert begun.count(finished_first) == 1
+    again = run(folder, "train", "-m", *SHORT, *CPU, "algorithm=grpo", "seed=1,2", "--dry-run")
+    assert "#SBATCH --array=0-1" in again.stdout
+
+
+def test_a_warning_saves_requeues_and_changes_no_number(
+    run: Callable[..., Any], cluster: dict[str, str], tmp_path: Path
+) -> None:
+    given = [*SHORT, *CPU, "trainer.total_training_steps=6", "trainer.test_freq=6", "seed=5"]
+    sweep = sweep_of(run(tmp_path, "train", *given))
+    folder = next(path.parent for path in (tmp_path / sweep).glob("*/status.json"))
+
+    def steps() -> list[int]:
+        return [record.step for record in read_metrics(folder / "metrics.jsonl") if not record.is_validation_only]
+
+    def status() -> dict[str, Any]:
+        return json.loads((folder / "status.json").read_text())
+
+    wait_for(lambda: len(steps()) >= 1)
+    job = json.loads((tmp_path / sweep / "jobs.jsonl").read_text().splitlines()[1])["job"]
+    subprocess.run(["scancel", "--signal=USR2", f"{job}_0"], env=cluster, check=True)
+    wait_for(lambda: status()["attempt"] == 2 and status()["state"] == "done")
+    assert steps() == [1, 2, 3, 4, 5, 6]
+    events = [json.loads(line)["event"] for line in (tmp_path / sweep / "jobs.jsonl").read_text().splitlines()]
+    assert events == ["submitting", "submitted", "started", "requeue", "started"]
+    whole = run(tmp_path, "train", *[word for word in given if not word.startswith("cluster")], "run_id=whole")
+    assert whole.returncode == 0, whole.stderr
+    last = [read_metrics(path / "metrics.jsonl")[-1].metrics for path in (folder, folder.parents[1] / "whole")]
+    kept = [{name: value for name, value in metrics.items() if name.startswith(("val", "actor/", "critic/")) and "/perf/" not in name}
+            for metrics in last]  # fmt: skip
+    assert kept[0] == kept[1]
+
+
+def test_a_killed_submission_is_completed_and_nothing_runs_twice(
+    run: Callable[..., Any], cluster: dict[str, str], tmp_path: Path
+) -> None:
+    held = [*SHORT, *CPU, "cluster.extra=[--hold]", "seed=1,2,3"]
+    driver = subprocess.Popen(command("train", "-m", *held), cwd=tmp_path, env=cluster, stdout=subprocess.DEVNULL)
+
+    def journal() -> list[Path]:
+        return [path for path in tmp_path.glob("outputs/*/*/jobs.jsonl") if path.read_text()]
+
+    (file,) = wait_for(journal, 60)  # what it was about to submit is noted, and perhaps already accepted
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    resumed = run(tmp_path, "train", "--resume", str(file.parent))
+    assert resumed.returncode == 0, resumed.stderr
+
+    def queued() -> list[str]:
+        said = subprocess.run(
+            ["squeue", "-h", "-r", "-o", "%i %j"], env=cluster, capture_output=True, text=True, check=True
+        )
+        return [line for line in said.stdout.splitlines() if "quickstart_tiny" in line]
+
+    assert len(queued()) == 3
+    assert run(tmp_path, "train", "--resume", str(file.parent)).returncode == 0
+    assert len(queued()) == 3
+    assert run(tmp_path, "sweep", "cancel", str(file.parent)).stdout.strip() == "cancelled 3 of 3 runs"
+    wait_for(lambda: not queued(), 30)
+
+
+def test_slurms_own_words_for_a_job_it_would_refuse(run: Callable[..., Any], tmp_path: Path) -> None:
+    refused = run(tmp_path, "check", "--deep", *SHORT, *CPU, "cluster.partition=nope")
+    assert refused.returncode == 2
+    assert "Slurm would not take the job: invalid partition specified: nope" in refused.stdout
+    started = run(tmp_path, "train", "-m", *SHORT, *CPU, "cluster.partition=nope", "seed=1,2")
+    assert started.returncode == 1
+    assert "Slurm refused: " in started.stderr
+    assert "harness train --resume outputs/quickstart_tiny/sweep-" in started.stderr
