@@ -1,0 +1,59 @@
+"""Frozen source: what is edited afterwards changes nothing, equal content is kept once, data is linked."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.launch.sweep.freeze import LARGEST, freeze
+
+
+@pytest.fixture(params=["with git", "without"])
+def project(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    folder = tmp_path / "project"
+    (folder / "conf/experiment").mkdir(parents=True)
+    (folder / "mine.py").write_text("answer = 1\n")
+    (folder / "conf/experiment/mine.yaml").write_text("seed: 1\n")
+    (folder / ".env").write_text("WANDB_API_KEY=secret\n")
+    (folder / "data").mkdir()
+    (folder / "data/train.parquet").write_bytes(b"rows")
+    (folder / "big.py").write_bytes(b"#" * (LARGEST + 1))
+    (folder / "outputs").mkdir()
+    if request.param == "with git":
+        (folder / ".gitignore").write_text("data/\noutputs/\n")
+        subprocess.run(["git", "init", "-q", folder], check=True)
+        subprocess.run(["git", "-C", folder, "add", "mine.py"], check=True)  # the rest is new and not added
+    return folder
+
+
+def test_code_is_copied_and_data_linked(project: Path, tmp_path: Path) -> None:
+    copy = freeze(project, tmp_path / "code", leave=(project / "outputs",))
+    (project / "mine.py").write_text("answer = 2\n")
+    (project / "conf/experiment/mine.yaml").write_text("seed: 2\n")
+    assert (copy / "mine.py").read_text() == "answer = 1\n"
+    assert not (copy / "mine.py").is_symlink()
+    assert (copy / "conf/experiment/mine.yaml").read_text() == "seed: 1\n"
+    assert (copy / "data/train.parquet").read_bytes() == b"rows"
+    assert (copy / "data").is_symlink()
+    assert (copy / "big.py").is_symlink()  # data by its size
+    assert (copy / ".env").is_symlink()  # no second copy of a secret
+    assert not (copy / "outputs").exists()
+
+
+def test_the_same_source_is_kept_once_and_another_beside_it(project: Path, tmp_path: Path) -> None:
+    first = freeze(project, tmp_path / "code")
+    assert freeze(project, tmp_path / "code") == first
+    (project / "mine.py").write_text("answer = 2\n")
+    second = freeze(project, tmp_path / "code")
+    assert second != first
+    assert (first / "mine.py").read_text() == "answer = 1\n"
+    assert sorted(path.name for path in (tmp_path / "code").iterdir()) == sorted([first.name, second.name])
+
+
+def test_the_harness_itself_is_frozen_where_it_is_a_checkout(project: Path, tmp_path: Path) -> None:
+    copy = freeze(project, tmp_path / "code")
+    assert (copy / "harness/launch/job.py").is_file()
+    assert not (copy / "harness/launch/job.py").is_symlink()
+    assert (copy / "conf/train.yaml").is_file()

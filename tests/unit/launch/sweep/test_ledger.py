@@ -1,0 +1,57 @@
+"""The state of a run from what it wrote and what Slurm says: each pair of the two, by the true cause."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.launch.slurm.view import JobView, _code
+from harness.launch.stops import CANCEL_MARK
+from harness.launch.sweep.ledger import _joined, _waits
+from harness.records.run_folder import RunFolder
+from harness.records.state import RunError, Status
+
+DIED = RunError("ProcessDied", "process 7 is gone")
+OWN = RunError("ValueError", "made to fail")
+
+
+@pytest.mark.parametrize(
+    ("status", "view", "state", "why"),
+    [
+        (Status("done"), JobView("FAILED"), "done", ""),
+        (Status("failed", error=OWN), JobView("COMPLETED"), "failed", "made to fail"),
+        (Status("failed", error=OWN), None, "failed", "made to fail"),
+        (Status("failed", error=DIED), JobView("OUT_OF_MEMORY", "signal 9"), "failed", "more memory than it asked for"),
+        (Status("failed", error=DIED), JobView("TIMEOUT"), "failed", "reached its time limit"),
+        (Status("failed", error=DIED), JobView("NODE_FAIL"), "failed", "its node was lost"),
+        (Status("failed", error=DIED), JobView("FAILED", "exit code 3"), "failed", "its job failed (exit code 3)"),
+        (Status("failed", error=DIED), JobView("CANCELLED"), "cancelled", ""),
+        (Status("failed", error=DIED), JobView("PENDING", "BeginTime"), "pending", ""),
+        (Status("failed", error=DIED), JobView("RUNNING"), "running", ""),
+        (Status("running"), JobView("RUNNING"), "running", ""),
+        (Status("running"), JobView("COMPLETED"), "failed", "recorded no end"),
+        (Status("preempted"), JobView("PENDING"), "pending", ""),
+        (Status("pending"), JobView("FAILED", "exit code 1"), "failed", "exit code 1"),
+        (Status("pending"), None, "pending", ""),
+        (Status("failed", error=DIED), None, "failed", "process 7 is gone"),
+    ],
+)
+def test_the_true_cause(tmp_path: Path, status: Status, view: JobView | None, state: str, why: str) -> None:
+    found = _joined(RunFolder(tmp_path), status, "4_1", view)
+    assert found.state == state
+    assert why in (found.error.message if found.error else "")
+
+
+def test_a_cancelled_run_is_cancelled_once_its_job_has_gone(tmp_path: Path) -> None:
+    (tmp_path / CANCEL_MARK).touch()
+    run = RunFolder(tmp_path)
+    assert _joined(run, Status("running"), "4_1", JobView("RUNNING")).state == "running"
+    assert _joined(run, Status("failed", error=DIED), "4_1", JobView("CANCELLED")).state == "cancelled"
+    assert _joined(run, Status("running"), "4_1", None).state == "cancelled"
+
+
+def test_why_a_run_waits() -> None:
+    assert _waits(JobView("PENDING", "Resources"), "4_1") == "pending: Resources"
+    assert _waits(None, "") == "not submitted"
+    assert (_code("3:0"), _code("0:9"), _code("0:0")) == ("exit code 3", "signal 9", "")
