@@ -21,7 +21,7 @@ from harness.config.catalogue import option_file
 from harness.config.classic import without_what_sets
 from harness.config.custom import resolve_custom
 from harness.config.detect import register_resolvers
-from harness.config.explain import explain, explain_yaml
+from harness.config.explain import NO_NAME, explain, explain_yaml, raised_by_a_defaults_list
 from harness.config.names import Names
 from harness.config.plugins import Declared, declared_components, list_in
 from harness.config.recipes import register_recipe_resolver
@@ -63,8 +63,12 @@ def compose_config(
             config = compose(config_name=ROOT, overrides=list(overrides))
     except yaml.YAMLError as error:
         raise ConfigurationError(*explain_yaml(error)) from error
-    except (HydraException, OmegaConfBaseException, ValueError, RecursionError, AssertionError) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
         raise ConfigurationError(*explain(error, Names(partial(compose_config, project=project), overrides))) from error
+    except (AssertionError, TypeError, AttributeError) as error:
+        if not raised_by_a_defaults_list(error):
+            raise
+        raise ConfigurationError(*NO_NAME) from error
     finally:
         GlobalHydra.instance().clear()
     _require_sections(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     import yaml
 
 
+NO_NAME = (
+    "A defaults list of a YAML file has an entry after one with `override`, or a group gets what is no option's name.",
+    "Put entries with `override` after the others, and choose options by name: GROUP=NAME, or GROUP=[NAME,NAME].",
+)
+
+
 def explain(error: Exception, names: Names) -> tuple[str, str]:
     """Message and remedy for an error of composition.
 
@@ -29,9 +36,6 @@ def explain(error: Exception, names: Names) -> tuple[str, str]:
         return own.message, own.remedy
     if isinstance(error, OverrideParseException):
         return _not_an_override(error.override)
-    if isinstance(error, AssertionError):  # the only ones that Hydra's defaults lists meet
-        message = "A defaults list of a YAML file has an entry after one with `override`, or chooses what is no name."
-        return message, "Put entries with `override` after the others, and write `- GROUP: NAME`."
     text = _whole_text(error)
     if isinstance(error, RecursionError):
         key = re.search(r"full_key: (\S+)", text)
@@ -40,6 +44,12 @@ def explain(error: Exception, names: Names) -> tuple[str, str]:
         if match := re.search(pattern, text, re.DOTALL):
             return describe(match, names)
     return text.strip(), ""
+
+
+def raised_by_a_defaults_list(error: BaseException) -> bool:
+    """Whether Hydra met something in a defaults list, or in a choice of a group, that it does not foresee."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename.endswith(("defaults_list.py", "default_element.py"))
 
 
 def explain_yaml(error: yaml.YAMLError) -> tuple[str, str]:

@@ -106,5 +106,6 @@ def test_a_defaults_list_in_the_wrong_order_is_told(tmp_path: Path) -> None:
     (tmp_path / "conf/experiment/mine.yaml").write_text(
         "# @package _global_\ndefaults: [{override /reward_fn: [exact_match]}, quickstart_tiny, _self_]\n"
     )
-    with pytest.raises(ConfigurationError, match="A defaults list of a YAML file"):
-        compose_config(["experiment=mine"], project=tmp_path)
+    for words in (["experiment=mine"], ["experiment=quickstart_tiny", "data=[1,2]"]):
+        with pytest.raises(ConfigurationError, match="A defaults list of a YAML file"):
+            compose_config(words, project=tmp_path)
