@@ -156,19 +156,25 @@ def _train(flags: Flags, overrides: list[str]) -> int:
 
 
 def _is_sweep(flags: Flags, words: list[str], resumed: Any) -> bool:
-    """Whether it is about a sweep: by its flag, by the folder to go on with, or as Slurm's runs always are one."""
+    """Whether it is about a sweep: by its flag, by the folder to go on with, or as Slurm's runs always are in one."""
     if resumed:
         from harness.launch.sweep.folder import SweepFolder
 
         return SweepFolder.is_one(str(resumed))
-    return bool(flags.get("-m") or flags.get("--multirun")) or "cluster=slurm" in words
+    if flags.get("-m") or flags.get("--multirun"):
+        return True
+    from harness.launch.command import launcher_of
+
+    return launcher_of(words, str(flags["--config"]) if "--config" in flags else None) == "slurm"
 
 
 def _start_sweep(flags: Flags, words: list[str], resumed: Any) -> int:
     from harness.launch.sweep.commands import dry_sweep, resume_sweep, start_sweep
 
     if "--config" in flags:
-        raise ConfigurationError("--config is for a single run.", "Put it into conf/experiment/NAME.yaml for a sweep.")
+        raise ConfigurationError(
+            "--config is for a single run on this machine.", "Put it into conf/experiment/NAME.yaml for more."
+        )
     if flags.get("--dry-run") and not resumed:
         print(dry_sweep(words), end="")
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.check.cluster import LAUNCHERS
 from harness.check.problem import Problem
 from harness.check.schema import verl_schema
 from harness.check.values import lookup, verl_defaults
@@ -28,7 +29,9 @@ def added_problems(tree: Mapping[str, Any], given: Collection[str], overrides: S
     new = [key for key in given if key not in overriding and _may_be_new(key)]
     if not new:
         return
-    base, engine = compose_config([]), verl_defaults(tree)
+    launcher = lookup(tree, "cluster.launcher")  # named as the option that has its keys
+    base = compose_config([f"cluster={launcher}"] if launcher in LAUNCHERS else [])
+    engine = verl_defaults(tree)
     for key in new:
         parent, _, name = key.rpartition(".")
         node = _node(base, parent)

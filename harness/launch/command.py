@@ -35,6 +35,11 @@ def train_run(overrides: Sequence[str], file: str | None = None) -> str:
     return manager.run.shown()
 
 
+def launcher_of(overrides: Sequence[str], file: str | None = None) -> str:
+    """Where the composition would run: ``local`` or ``slurm``."""
+    return str(OmegaConf.select(_compose(overrides, file), "cluster.launcher"))
+
+
 def dry_run(overrides: Sequence[str], file: str | None = None) -> str:
     """The resolved configuration and the folder a run would get."""
     from harness.check.find import require_valid

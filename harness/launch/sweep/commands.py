@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.live import Live
 
+from harness.config.compose import resolve
 from harness.errors import ConfigurationError
 from harness.launch.slurm.commands import SlurmError, slurm
 from harness.launch.slurm.script import Array, gpu_hours, sbatch_script
@@ -69,6 +71,7 @@ def dry_sweep(words: Sequence[str]) -> str:
         folder = Path(root).absolute() / "SWEEP_ID"
         lines.append(f"# at most {gpu_hours(cluster, len(composed)):,.0f} GPU hours")
         lines.append(sbatch_script(cluster, Array(range(len(composed)), folder, str(config.name), folder / "code")))
+    lines += [f"# the first one's configuration ({composed[0].point.label})", OmegaConf.to_yaml(resolve(config))]
     return "\n".join(lines) + "\n"
 
 

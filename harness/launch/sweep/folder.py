@@ -174,5 +174,5 @@ def _some(plan: Plan) -> str:
 
 def folder_name(label: str, index: int) -> str:
     """A run's folder from its label: ``algorithm-dapo_seed-2``, its number where that is long."""
-    plain = re.sub(r"[^A-Za-z0-9.+_-]+", "-", label.replace(" ", "_").replace("=", "-")).strip("-_.")
+    plain = re.sub(r"[^A-Za-z0-9.+_]+", "-", label.replace(" ", "_")).strip("-_.")
     return plain if plain and len(plain) <= 80 and plain[0].isalnum() else f"run-{index}"

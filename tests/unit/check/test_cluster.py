@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.check.find import find_problems
@@ -66,3 +68,23 @@ def test_a_login_node_without_a_gpu_plans_for_the_nodes_gpus() -> None:
     )
     assert (config.trainer.device, config.actor_rollout_ref.rollout.name) == ("cuda", "vllm")
     assert (config.trainer.nnodes, config.trainer.n_gpus_per_node) == (2, 8)
+
+
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "slurm.md"
+
+
+def test_the_guides_own_cluster_composes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conf/cluster").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    yaml = GUIDE.read_text().partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "conf/cluster/lab.yaml").write_text(yaml)
+    words = ["experiment=quickstart_tiny", "cluster=lab", "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=16"]
+    config = compose_config(words)
+    assert (config.cluster.launcher, config.cluster.partition, config.trainer.n_gpus_per_node) == (
+        "slurm", "preemptible", 8,
+    )  # fmt: skip
+    assert [problem.message for problem in find_problems(config, words)] == []
+    (tmp_path / "conf/cluster/lab.yaml").write_text(yaml.replace("partition:", "partitoin:"))
+    (problem,) = find_problems(compose_config(words), words)
+    assert problem.message == "cluster.partitoin: nothing reads such a key under cluster."
+    assert "partition" in problem.remedy

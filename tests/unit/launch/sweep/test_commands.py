@@ -1,0 +1,118 @@
+"""Planning a sweep and asking about one, without running anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.config.compose import compose_config
+from harness.launch.record import open_run
+from harness.launch.slurm.submit import _parts
+from harness.launch.sweep.folder import PlannedRun, SweepFolder, find_runs, folder_name
+from harness.launch.sweep.prepare import make_sweep
+from harness.records.status import StatusWriter, read_status
+
+TINY = "experiment=quickstart_tiny"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_plan_has_everything_that_its_runs_need(here: Path) -> None:
+    sweep = make_sweep([TINY, "algorithm=grpo,rloo", "seed=1,2"])
+    plan = SweepFolder.open(sweep.path).plan()
+    assert [run.label for run in plan.runs] == [
+        "algorithm=grpo seed=1", "algorithm=grpo seed=2", "algorithm=rloo seed=1", "algorithm=rloo seed=2",
+    ]  # fmt: skip
+    assert len({(run.fingerprint, run.seed) for run in plan.runs}) == 4
+    for run in plan.runs:
+        folder = sweep.run(run)
+        assert read_status(folder).state == "pending"
+        assert f"run_id: {run.run_id}" in folder.config.read_text()
+        assert json.loads(folder.provenance.read_text())["fingerprint"] == run.fingerprint
+    assert sweep.code(plan).is_dir()
+
+
+def test_every_problem_is_told_before_anything_is_started(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "-m", TINY, "seed=1,2", "data.train_batch_size=0", "actor_rollout_ref.rollout.n=4,0"]) == 2
+    told = capsys.readouterr().err
+    assert "in a sweep of 4 runs; nothing was started:" in told
+    assert "every run:\n  data.train_batch_size=0: a number of 1 or more is needed." in told
+    assert "seed=1 n=0, seed=2 n=0:\n  actor_rollout_ref.rollout.n=0" in told
+    assert not (here / "outputs").exists()
+
+
+def test_the_same_experiment_twice_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "-m", TINY, "trainer.project_name=a,b"]) == 2
+    assert "project_name=b is the same experiment as project_name=a, with the same seed." in capsys.readouterr().err
+
+
+def test_what_has_finished_is_not_run_again() -> None:
+    words = [TINY, "seed=1"]
+    earlier, _ = open_run(compose_config(words), words)
+    StatusWriter(earlier).done()
+    plan = make_sweep([TINY, "seed=1,2"]).plan()
+    assert [run.label for run in plan.runs] == ["seed=2"]
+    assert plan.finished == [{"label": "seed=1", "run": earlier.shown()}]
+
+
+def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [TINY, "cluster=slurm", "device=cpu", "rollout=builtin", "cluster.gpus_per_node=0", "seed=1,2"]
+    assert main(["train", "-m", *words, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("# 2 runs in outputs/quickstart_tiny/<sweep_id>/\n#   seed=1\n#   seed=2\n")
+    assert "#SBATCH --array=0-1" in shown
+    assert "# the first one's configuration (seed=1)\n" in shown
+    assert "  adv_estimator: grpo\n" in shown
+    assert main(["train", TINY, *words[1:5], "--dry-run"]) == 0  # without -m: one run, and never on this node
+    assert "#SBATCH --array=0\n" in capsys.readouterr().out
+    assert not (here / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["sweep"], "an action and a sweep's folder are needed"),
+        (["sweep", "show", "x"], "an action and a sweep's folder are needed"),
+        (["sweep", "status", "nowhere"], "nowhere is not a sweep's folder: it has no sweep.yaml."),
+        (["sweep", "logs", "SWEEP"], "name one run"),
+        (["sweep", "logs", "SWEEP", "seed-1"], "has written no log yet"),
+        (["sweep", "cancel", "SWEEP", "seed-9"], "seed-9: the sweep has no such run."),
+        (["train", "-m", TINY, "seed=interval(1,2)"], "an interval has no points"),
+    ],
+)
+def test_what_is_asked_wrongly(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = make_sweep([TINY, "seed=1,2"])
+    assert main([str(sweep.path) if word == "SWEEP" else word for word in words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_status_and_cancel_of_what_has_not_begun(capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = make_sweep([TINY, "seed=1,2"])
+    assert main(["sweep", "status", str(sweep.path)]) == 0
+    assert "2 runs: 2 pending" in capsys.readouterr().out
+    assert main(["sweep", "cancel", str(sweep.path), "seed-1"]) == 0
+    assert capsys.readouterr().out == "cancelled 1 of 1 runs\n"
+    assert main(["sweep", "status", str(sweep.path), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [run["state"] for run in report["runs"]] == ["cancelled", "pending"]
+
+
+def test_names_of_folders() -> None:
+    assert folder_name("algorithm=dapo lr=3e-06 seed=2", 4) == "algorithm-dapo_lr-3e-06_seed-2"
+    assert folder_name("reward_fn=[a,b]", 4) == "reward_fn-a-b"
+    assert folder_name("x=" + "y" * 99, 4) == folder_name("=", 4) == "run-4"
+    runs = [PlannedRun(0, "seed-1", "seed=1", [], 1, "f"), PlannedRun(1, "seed-2", "seed=2", [], 2, "f")]
+    plan = make_sweep([TINY, "seed=1"]).plan()
+    found = find_runs(type(plan)(**{**vars(plan), "runs": runs}), ["1", "seed-1", "outputs/x/seed-2"])
+    assert [run.index for run in found] == [1, 0, 1]
+
+
+def test_arrays_are_split_at_the_clusters_limit() -> None:
+    assert _parts([0, 1, 2, 5, 7], 2) == [[0, 1], [2, 5], [7]]
