@@ -20,7 +20,7 @@ test: setup ## set up, then the whole suite that CI runs
 	@$(BIN)/python scripts/debian.py browser slurm
 	$(BIN)/python -m pytest tests/unit tests/integration $(PYTEST_ARGS)
 
-test-unit: setup ## the tests without trainings (six minutes on two cores; most of it composes configurations)
+test-unit: setup ## the tests without trainings (five minutes on two cores; most of it composes configurations)
 	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
 
 test-integration: setup ## the tests that run real verl, Ray and a browser

@@ -169,7 +169,7 @@ def _is_sweep(flags: Flags, words: list[str], resumed: Any) -> bool:
 
 
 def _start_sweep(flags: Flags, words: list[str], resumed: Any) -> int:
-    from harness.launch.sweep.commands import dry_sweep, resume_sweep, start_sweep
+    from harness.launch.sweep.start import dry_sweep, resume_sweep, start_sweep
 
     if "--config" in flags:
         raise ConfigurationError(
@@ -185,29 +185,11 @@ def _start_sweep(flags: Flags, words: list[str], resumed: Any) -> int:
 
 
 def _sweep(flags: Flags, words: list[str]) -> int:
-    from harness.launch.sweep import commands
+    from harness.launch.sweep.commands import sweep_command
 
-    usage = "harness sweep status|logs|cancel|retry DIR"
-    if len(words) < 2 or words[0] not in ("status", "logs", "cancel", "retry"):
-        raise ConfigurationError("harness sweep: an action and a sweep's folder are needed.", usage)
-    action, folder, *names = words
-    if action == "status":
-        text, well = commands.sweep_status(folder, bool(flags.get("--json")))
-        print(text)
-        return 0 if well else 1
-    if action == "cancel":
-        print(commands.sweep_cancel(folder, names))
-        return 0
-    if action == "retry":
-        sweep, well = commands.sweep_retry(folder, names, bool(flags.get("--all")), bool(flags.get("--wait")))
-        print(f"sweep: {sweep.shown()}")
-        return 0 if well else 1
-    if len(names) != 1:
-        raise ConfigurationError("harness sweep logs: name one run.", usage)
-    from harness.launch.sweep.follow import print_log
-
-    print_log(commands.sweep_log(folder, names[0]), bool(flags.get("-f")))
-    return 0
+    text, well = sweep_command(words, flags)
+    print(text, end="\n" if text else "")
+    return 0 if well else 1
 
 
 def _evaluate(flags: Flags, words: list[str]) -> int:

@@ -55,6 +55,8 @@ def _slurm(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Prob
             yield _wrong(tree, name, f"a list of texts is needed, such as {example}")
         elif name == "extra" and (bad := [each for each in given if not each.startswith("--")]):
             yield _wrong(tree, name, f"{bad[0]!r} is no option of sbatch; they begin with --")
+    if isinstance(nodes := cluster.get("nodes"), int) and nodes > 1:
+        yield _wrong(tree, "nodes", "a run over several nodes cannot be started yet", "Use 1, with more GPUs in it.")
     gpus, device = cluster.get("gpus_per_node"), lookup(tree, "trainer.device")
     if gpus == 0 and device != "cpu":
         what = f"with trainer.device={device} no GPU would be asked for"

@@ -85,6 +85,11 @@ def resume_run(path: str, overrides: Sequence[str]) -> str:
         ConfigurationError: It is not a run, or the overrides would make another experiment of it.
     """
     run, config = _resumable(path, overrides)
+    if OmegaConf.select(config, "cluster.launcher") == "slurm":
+        raise ConfigurationError(
+            f"{run.shown()} is a run of a sweep on Slurm; this machine is not where it belongs.",
+            f"harness sweep retry {RunFolder(run.path.parent).shown()} {run.run_id}, or add cluster.launcher=local.",
+        )
     manager = build_manager(config, overrides)
     manager.resume(run)
     return run.shown()

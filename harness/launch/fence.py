@@ -14,6 +14,7 @@ import socket
 import time
 from pathlib import Path
 
+from harness.errors import HarnessError
 from harness.records.atomic import write_json
 from harness.records.process import is_alive, process_started
 from harness.records.run_folder import RunFolder
@@ -21,6 +22,7 @@ from harness.records.state import load_status
 
 TOKEN = "driver.json"
 SILENT_SECONDS = 20.0  # a running driver writes its heartbeat every 15
+HANGING_SECONDS = 120.0  # more than a driver takes to notice, and to end its Ray
 LOOK_EVERY_SECONDS = 2.0
 
 
@@ -29,6 +31,9 @@ class Fence:
 
     Args:
         run: The run's folder.
+
+    Raises:
+        HarnessError: A process of this host drives it and does not notice that it has been replaced.
     """
 
     def __init__(self, run: RunFolder) -> None:
@@ -60,8 +65,13 @@ def _read(path: Path) -> dict[str, str]:
 def _wait_for_the_end_of(driver: dict[str, str], run: RunFolder) -> None:
     """Until it has ended: its process is gone, or, on another host, its heartbeat stands still."""
     if driver.get("host") == socket.gethostname():
-        pid = int(driver.get("pid") or 0)
+        pid, since = int(driver.get("pid") or 0), time.monotonic()
         while pid and is_alive(pid, driver.get("pid_started") or ""):
+            if time.monotonic() - since > HANGING_SECONDS:
+                raise HarnessError(
+                    f"{run.path} is driven by process {pid} of this host, which does not let go of it.",
+                    f"End it (kill {pid}), then start the run again.",
+                )
             time.sleep(0.2)
         return
     last, since = _heartbeat(run), time.monotonic()

@@ -18,8 +18,9 @@ from omegaconf import OmegaConf
 from harness.components.instantiate import instantiate
 from harness.errors import HarnessError, Preempted, TakenOver
 from harness.launch.fence import Fence
+from harness.launch.slurm.commands import kill_wait
 from harness.launch.slurm.requeue import requeue
-from harness.launch.stops import slurm_stops
+from harness.launch.stops import CANCEL_MARK, Stops
 from harness.launch.sweep.folder import SweepFolder
 from harness.records.run_folder import RunFolder
 from harness.records.status import RunError, StatusWriter, read_status
@@ -42,17 +43,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.chdir(code)
     sys.path.insert(0, str(code))
     sweep.note(event="started", index=planned.index, host=socket.gethostname(), **_job())
-    if read_status(run).state == "done":
-        return _say(f"{run.path} is done already", DONE)
-    config = OmegaConf.load(run.config)
+    if read_status(run).state == "done" or (run.path / CANCEL_MARK).exists():
+        return _say(f"{run.path} is done already, or cancelled", DONE)
+    config, slurm = OmegaConf.load(run.config), plan.launcher == "slurm"
     try:
-        stops = slurm_stops(run.path, plan.cluster.get("grace_seconds") or 60, Fence(run))
+        fence = Fence(run)
+        stops = (
+            Stops(run.path, plan.cluster["grace_seconds"], kill_wait(), fence)
+            if slurm
+            else Stops(run.path, fence=fence)
+        )
         given = {"config": config, "overrides": planned.words}
         instantiate(config.manager, "manager", config.trusted_modules, **given).resume(run, stops)
     except TakenOver as error:
         return _say(str(error), FAILED)
     except Preempted as error:
-        return _say(str(error), requeue(sweep, run, plan.cluster.get("requeues", 0), AGAIN))
+        return _say(str(error), requeue(sweep, run, plan.cluster["requeues"], AGAIN))
     except HarnessError as error:
         _record(run, error)
         return _say(f"error: {error}", error.exit_code)

@@ -7,7 +7,6 @@ ended and goes on from its last periodic checkpoint.
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -96,18 +95,3 @@ class Stops:
         """What comes during the cleaning up changes nothing any more."""
         for number in self._before:
             signal.signal(number, signal.SIG_IGN)
-
-
-def slurm_stops(run: Path, grace_seconds: float, fence: Fence) -> Stops:
-    """Those of a run inside a Slurm job; of a plain one elsewhere.
-
-    Args:
-        run: The run's folder.
-        grace_seconds: How long before the time limit ``USR2`` comes (``cluster.grace_seconds``).
-        fence: This process's claim on the run.
-    """
-    if not os.environ.get("SLURM_JOB_ID"):
-        return Stops(run, fence=fence)
-    from harness.launch.slurm.commands import kill_wait
-
-    return Stops(run, grace_seconds, kill_wait(), fence)

@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 
@@ -54,29 +54,32 @@ def supervise(
             with view:
                 work(watch.poll, watch.announce)
                 watch.poll()
-        except (Exception, KeyboardInterrupt) as error:
-            if isinstance(error, TakenOver):
-                raise
-            if stops.by_scheduler:
-                status.preempted()
-                _report(run)
-                raise Preempted(f"The run was stopped: {stops.reason}.") from error
-            if _was_stopped(error):
-                status.cancelled()
-                _report(run)
-                raise Interrupted(
-                    "The run was stopped.", f"Go on with: harness train --resume {run.shown()}"
-                ) from error
-            failure = _as_run_error(error, watch.stage, run)
-            status.failed(failure)
-            _report(run)
-            view.fail(failure)
-            raise TrainingError(failure.message, failure.remedy, failure.stage, failure.log) from error
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  raised again in the user's terms
+            _end(error, run, status, watch)
         status.done()
         _report(run)
         summary = summarise(run)
         view.finish(summary)
     return summary
+
+
+def _end(error: BaseException, run: RunFolder, status: StatusWriter, watch: _Watch) -> NoReturn:
+    """Record how a run ended that did not reach its end, and raise that in the user's terms."""
+    if isinstance(error, TakenOver):
+        raise error
+    if watch.stops.by_scheduler:
+        status.preempted()
+        _report(run)
+        raise Preempted(f"The run was stopped: {watch.stops.reason}.") from error
+    if _was_stopped(error):
+        status.cancelled()
+        _report(run)
+        raise Interrupted("The run was stopped.", f"Go on with: harness train --resume {run.shown()}") from error
+    failure = _as_run_error(error, watch.stage, run)
+    status.failed(failure)
+    _report(run)
+    watch.view.fail(failure)
+    raise TrainingError(failure.message, failure.remedy, failure.stage, failure.log) from error
 
 
 class _Watch:

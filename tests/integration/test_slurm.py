@@ -153,6 +153,29 @@ def test_a_warning_saves_requeues_and_changes_no_number(
     assert kept[0] == kept[1]
 
 
+def test_a_job_of_higher_priority_takes_the_node_and_the_run_goes_on(
+    run: Callable[..., Any], cluster: dict[str, str], tmp_path: Path
+) -> None:
+    given = [*SHORT, *CPU, "trainer.total_training_steps=4", "trainer.save_freq=1", "seed=6"]
+    sweep = sweep_of(run(tmp_path, "train", *given))
+    folder = next(path.parent for path in (tmp_path / sweep).glob("*/status.json"))
+    wait_for(lambda: (folder / "checkpoints/latest_checkpointed_iteration.txt").exists())
+    took = ["sbatch", "--wait", "-p", "high", "-N2", "--exclusive", "--wrap", "true", "-o", "/dev/null"]
+    subprocess.run(took, env=cluster, check=True, capture_output=True, timeout=120)
+
+    def report() -> dict[str, Any]:
+        return json.loads(run(tmp_path, "sweep", "status", sweep, "--json").stdout)["runs"][0]
+
+    assert report()["state"] in ("pending", "running", "preempted")  # never failed: Slurm queues it again
+    wait_for(lambda: report()["state"] == "done")
+    steps = [record.step for record in read_metrics(folder / "metrics.jsonl") if not record.is_validation_only]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 4
+    # verl saves before it logs: a kill between the two leaves a checkpoint whose step has no record
+    assert len({1, 2, 3, 4} - set(steps)) <= 1
+    assert report()["attempt"] == 2
+
+
 def test_a_killed_submission_is_completed_and_nothing_runs_twice(
     run: Callable[..., Any], cluster: dict[str, str], tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from harness.launch.slurm.commands import SlurmError, slurm
-from harness.records.status import StatusWriter
+from harness.records.status import RunError, StatusWriter
 
 if TYPE_CHECKING:
     from harness.launch.sweep.folder import SweepFolder
@@ -26,11 +26,13 @@ def requeue(sweep: SweepFolder, run: RunFolder, most: int, code: int) -> int:
     Returns:
         The exit code.
     """
-    job, restarts = os.environ.get("SLURM_JOB_ID"), int(os.environ.get("SLURM_RESTART_COUNT", "0"))
-    if not job:
-        return code
+    job, restarts = os.environ["SLURM_JOB_ID"], int(os.environ.get("SLURM_RESTART_COUNT", "0"))
     if restarts >= most:
-        sys.stderr.write(f"requeued {restarts} times, which is the limit (cluster.requeues)\n")
+        message = f"the scheduler stopped it {restarts + 1} times, and it is requeued {most} times (cluster.requeues)"
+        writer = StatusWriter(run)
+        writer.queued()  # it is not preempted any more, as nothing will start it again
+        writer.failed(RunError("RequeueLimit", message, "Raise it, and start the run again: harness sweep retry."))
+        sys.stderr.write(f"{message}\n")
         return 1
     sweep.note(event="requeue", run=run.run_id, job=job, restarts=restarts)
     try:

@@ -24,16 +24,18 @@ class Array:
     """Runs that one script starts.
 
     Attributes:
-        indices: Their numbers in the sweep.
+        tasks: Their numbers in the array.
         folder: The sweep's folder, on a file system that the nodes share.
         name: What ``squeue`` shows.
         code: The frozen source, or None for the one that is installed.
+        offset: What is added to a task's number to get its run's: Slurm limits the number and not only the count.
     """
 
-    indices: Sequence[int]
+    tasks: Sequence[int]
     folder: Path
     name: str
     code: Path | None = None
+    offset: int = 0
 
 
 def sbatch_script(cluster: DictConfig, array: Array) -> str:
@@ -46,7 +48,7 @@ def sbatch_script(cluster: DictConfig, array: Array) -> str:
     gpus = int(cluster.gpus_per_node)
     kind = f"{cluster.gpu_type}:" if cluster.gpu_type else ""
     further: dict[str, Any] = {
-        "array": _indices(array.indices) + (f"%{cluster.at_once}" if cluster.at_once else ""),
+        "array": _indices(array.tasks) + (f"%{cluster.at_once}" if cluster.at_once else ""),
         "output": str(array.folder / "logs" / LOG),
         "requeue": True,
         "open-mode": "append",
@@ -112,4 +114,5 @@ def _environment(array: Array) -> list[str]:
 def _command(array: Array) -> str:
     """One task a node; the first of them drives the run. A task that ends badly ends the others."""
     job = ["srun", "--unbuffered", "--kill-on-bad-exit=1", sys.executable, "-u", "-m", "harness.launch.job"]
-    return f"{shlex.join([*job, str(array.folder)])} $SLURM_ARRAY_TASK_ID"
+    task = f"$((SLURM_ARRAY_TASK_ID + {array.offset}))" if array.offset else "$SLURM_ARRAY_TASK_ID"
+    return f"{shlex.join([*job, str(array.folder)])} {task}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
@@ -39,14 +40,15 @@ def submit(sweep: SweepFolder, plan: Plan, indices: Sequence[int], name: str) ->
     """
     cluster = OmegaConf.create(plan.cluster)
     jobs = []
-    for part in _parts(sorted(indices), array_limit()):
+    for offset, tasks in _parts(sorted(indices), array_limit()):
         token = f"{name}-{secrets.token_hex(4)}"
-        script = sbatch_script(cluster, Array(part, sweep.path, token, sweep.code(plan)))
+        script = sbatch_script(cluster, Array(tasks, sweep.path, token, sweep.code(plan), offset))
         (sweep.logs / f"{token}.sbatch").write_text(script)
-        sweep.note(event="submitting", token=token, indices=part)
+        about = {"token": token, "offset": offset, "tasks": tasks}
+        sweep.note(event="submitting", **about)
         answer = slurm("sbatch", "--parsable", given=script)
         job = answer.stdout.strip().partition(";")[0]
-        sweep.note(event="submitted", token=token, job=job, indices=part)
+        sweep.note(event="submitted", job=job, **about)
         jobs.append(job)
     return jobs
 
@@ -57,11 +59,11 @@ def submitted(sweep: SweepFolder) -> dict[int, str]:
     known = {str(entry["token"]) for entry in entries if entry.get("event") == "submitted"}
     for entry in [entry for entry in entries if entry.get("event") == "submitting" and entry["token"] not in known]:
         if job := _job_named(str(entry["token"])):
-            sweep.note(event="submitted", token=entry["token"], job=job, indices=entry["indices"], adopted=True)
+            sweep.note(**{**entry, "event": "submitted", "job": job, "adopted": True})
     found: dict[int, str] = {}
     for entry in sweep.journal():
         if entry.get("event") == "submitted":
-            found |= {int(index): f"{entry['job']}_{index}" for index in entry["indices"]}
+            found |= {entry["offset"] + task: f"{entry['job']}_{task}" for task in entry["tasks"]}
     return found
 
 
@@ -75,9 +77,10 @@ def array_limit() -> int:
     return int(match[1]) if match else DEFAULT_ARRAY_SIZE
 
 
-def _parts(indices: Sequence[int], most: int) -> list[list[int]]:
-    """Arrays of at most so many tasks."""
-    return [list(indices[start : start + most]) for start in range(0, len(indices), most)]
+def _parts(indices: Sequence[int], most: int) -> list[tuple[int, list[int]]]:
+    """Arrays, ``(offset, tasks)``, whose tasks are below the limit in number and count."""
+    blocks = groupby(sorted(indices), key=lambda index: index // most * most)
+    return [(offset, [index - offset for index in block]) for offset, block in blocks]
 
 
 def _job_named(token: str) -> str:

@@ -37,20 +37,23 @@ class JobView:
         return self.state in GOING
 
 
-def view_jobs(jobs: Collection[str]) -> dict[str, JobView]:
+def view_jobs(jobs: Collection[str]) -> dict[str, JobView] | None:
     """The state of array tasks.
 
     Args:
         jobs: ``ARRAY_TASK`` each.
 
     Returns:
-        Those that Slurm still knows; none where Slurm does not answer.
+        Those that Slurm still knows; None where it does not answer, which says nothing of the jobs.
     """
     arrays = sorted({job.partition("_")[0] for job in jobs})
     if not arrays:
         return {}
-    ended = _accounted(arrays)
-    found = {**_remembered(arrays), **ended, **_queued(arrays)}
+    try:
+        slurm("scontrol", "ping")
+    except SlurmError:
+        return None
+    found = {**_remembered(arrays), **_accounted(arrays), **_queued(arrays)}
     return {job: found[job] for job in jobs if job in found}
 
 

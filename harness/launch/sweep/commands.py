@@ -1,4 +1,4 @@
-"""What `harness train -m` and `harness sweep` do."""
+"""What `harness sweep` does."""
 
 from __future__ import annotations
 
@@ -6,73 +6,62 @@ import os
 import signal
 import socket
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from rich.console import Console
-from rich.live import Live
 
-from harness.config.compose import resolve
 from harness.errors import ConfigurationError
-from harness.launch.slurm.commands import SlurmError, slurm
-from harness.launch.slurm.script import Array, gpu_hours, sbatch_script
-from harness.launch.slurm.submit import submit, submitted
+from harness.launch.slurm.commands import slurm
 from harness.launch.stops import CANCEL_MARK
-from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder, find_runs
+from harness.launch.sweep.folder import SweepFolder, find_runs
+from harness.launch.sweep.follow import print_log
 from harness.launch.sweep.ledger import Row, read_ledger
-from harness.launch.sweep.local import run_here
-from harness.launch.sweep.plan import compose_points
-from harness.launch.sweep.points import expand
-from harness.launch.sweep.prepare import make_sweep
-from harness.launch.sweep.table import as_json, headline, render
+from harness.launch.sweep.start import start_runs
+from harness.launch.sweep.table import as_json, render
 from harness.records.status import StatusWriter
 
-EVERY_SECONDS = 2.0
-LIVE_LINES = 30
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "status": ("--json",),
+    "logs": ("-f",),
+    "cancel": (),
+    "retry": ("--failed", "--all", "--wait"),
+}
+USAGE = "harness sweep status|logs|cancel|retry DIR"
 
 
-def start_sweep(words: Sequence[str], wait: bool = False) -> tuple[SweepFolder, bool]:
-    """Plan, freeze and start a sweep.
+def sweep_command(words: Sequence[str], flags: Mapping[str, Any]) -> tuple[str, bool]:
+    """Run one action.
 
     Args:
-        words: Of the command.
-        wait: Whether to return only when every run has ended; runs on this machine are always waited for.
+        words: The action, the sweep's folder, and names of runs.
+        flags: Of the command line.
 
     Returns:
-        The sweep, and whether every run is done (or, where nothing was waited for, submitted).
+        What to print, and whether all is well.
+
+    Raises:
+        ConfigurationError: It is no action, no sweep, or no run of it.
     """
-    sweep = make_sweep(words)
-    return sweep, _start(sweep, sweep.plan(), sweep.plan().runs, wait)
-
-
-def resume_sweep(path: str, wait: bool = False) -> tuple[SweepFolder, bool]:
-    """Start what a sweep has not started, or was stopped in the middle of; nothing is started twice."""
-    sweep = SweepFolder.open(path)
-    plan = sweep.plan()
-    if plan.launcher == "slurm":
-        known = submitted(sweep)
-        left = [run for run in plan.runs if run.index not in known]
-    else:
-        left = [row.run for row in read_ledger(sweep, plan) if row.status.state not in ("done", "running", "failed")]
-    return sweep, _start(sweep, plan, left, wait)
-
-
-def dry_sweep(words: Sequence[str]) -> str:
-    """What `start_sweep` would start: runs, folders, GPU hours and the script."""
-    composed = compose_points(expand(words))
-    config = composed[0].config
-    cluster, root = config.cluster, f"{config.output_root}/{config.name}"
-    lines = [f"# {len(composed)} runs in {root}/<sweep_id>/"]
-    lines += [f"#   {each.point.label}" for each in composed]
-    if cluster.launcher == "slurm":
-        folder = Path(root).absolute() / "SWEEP_ID"
-        lines.append(f"# at most {gpu_hours(cluster, len(composed)):,.0f} GPU hours")
-        lines.append(sbatch_script(cluster, Array(range(len(composed)), folder, str(config.name), folder / "code")))
-    lines += [f"# the first one's configuration ({composed[0].point.label})", OmegaConf.to_yaml(resolve(config))]
-    return "\n".join(lines) + "\n"
+    if len(words) < 2 or words[0] not in ACTIONS:
+        raise ConfigurationError("harness sweep: an action and a sweep's folder are needed.", USAGE)
+    action, folder, *names = words
+    for flag in flags:
+        if flag not in ACTIONS[action]:
+            allowed = ", ".join(ACTIONS[action]) or "none"
+            raise ConfigurationError(f"harness sweep {action}: there is no flag {flag}.", f"Allowed: {allowed}.")
+    if action == "status":
+        return sweep_status(folder, bool(flags.get("--json")))
+    if action == "cancel":
+        return sweep_cancel(folder, names), True
+    if action == "retry":
+        sweep, well = sweep_retry(folder, names, bool(flags.get("--all")), bool(flags.get("--wait")))
+        return f"sweep: {sweep.shown()}", well
+    if len(names) != 1:
+        raise ConfigurationError("harness sweep logs: name one run.", USAGE)
+    print_log(sweep_log(folder, names[0]), bool(flags.get("-f")))
+    return "", True
 
 
 def sweep_status(path: str, json: bool = False) -> tuple[str, bool]:
@@ -105,13 +94,13 @@ def sweep_cancel(path: str, names: Sequence[str]) -> str:
     if jobs:
         slurm("scancel", *jobs)
     for row in open_rows:
-        if not row.job and row.status.state == "running" and row.status.pid:
+        if not row.job and row.status.state == "running":
             _terminate(row)
     return f"cancelled {len(open_rows)} of {len(rows)} runs"
 
 
 def _terminate(row: Row) -> None:
-    """A run of this machine; one of another is told by its mark at its next signal."""
+    """End a run of this machine."""
     if row.status.host == socket.gethostname() and row.status.pid:
         os.kill(row.status.pid, signal.SIGTERM)
 
@@ -127,7 +116,7 @@ def sweep_retry(path: str, names: Sequence[str], every: bool, wait: bool) -> tup
     for run in left:
         (sweep.run(run).path / CANCEL_MARK).unlink(missing_ok=True)
         StatusWriter(sweep.run(run)).queued()
-    return sweep, _start(sweep, plan, left, wait)
+    return sweep, start_runs(sweep, plan, left, wait)
 
 
 def sweep_log(path: str, name: str) -> Path:
@@ -138,64 +127,3 @@ def sweep_log(path: str, name: str) -> Path:
     if not log.is_file():
         raise ConfigurationError(f"{name} has written no log yet.", f"See harness sweep status {sweep.shown()}.")
     return log
-
-
-def _start(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], wait: bool) -> bool:
-    if plan.launcher == "slurm":
-        if runs:
-            try:
-                submit(sweep, plan, [run.index for run in runs], sweep.path.parent.name)
-            except SlurmError as error:
-                raise SlurmError(
-                    f"Slurm refused: {error.message}",
-                    f"Mend it, then go on with: harness train --resume {sweep.shown()}",
-                ) from error
-        return _watch(sweep, plan) if wait else True
-    with _live(sweep, plan) as poll:
-        run_here(sweep, plan, runs, poll)
-    return _all_done(sweep, plan)
-
-
-def _watch(sweep: SweepFolder, plan: Plan) -> bool:
-    """Until every run has ended."""
-    with _live(sweep, plan) as poll:
-        while any(row.status.state in ("pending", "running", "preempted") for row in read_ledger(sweep, plan)):
-            poll()
-            time.sleep(EVERY_SECONDS)
-    return _all_done(sweep, plan)
-
-
-def _all_done(sweep: SweepFolder, plan: Plan) -> bool:
-    rows = read_ledger(sweep, plan)
-    Console().print(render(sweep, plan, rows))
-    return all(row.status.state == "done" for row in rows)
-
-
-class _live:  # noqa: N801  used as a function
-    """A table that renews itself on a terminal; a line where the counts change elsewhere."""
-
-    def __init__(self, sweep: SweepFolder, plan: Plan) -> None:
-        self.sweep, self.plan, self.console = sweep, plan, Console()
-        self.live = Live(console=self.console, transient=True, auto_refresh=False) if self.console.is_terminal else None
-        self.last, self.said = 0.0, ""
-
-    def __enter__(self) -> Any:
-        if self.live:
-            self.live.start()
-        return self.poll
-
-    def __exit__(self, *_: object) -> None:
-        if self.live:
-            self.live.stop()
-
-    def poll(self) -> None:
-        """Look again, not more often than every two seconds."""
-        if time.monotonic() - self.last < EVERY_SECONDS:
-            return
-        self.last = time.monotonic()
-        rows = read_ledger(self.sweep, self.plan)
-        if self.live:
-            self.live.update(render(self.sweep, self.plan, rows, LIVE_LINES), refresh=True)
-        elif (text := headline(self.plan, rows)) != self.said:
-            self.said = text
-            self.console.print(text)

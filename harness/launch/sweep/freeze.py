@@ -36,9 +36,9 @@ def freeze(project: Path, target: Path, leave: tuple[Path, ...] = ()) -> Path:
     own = PACKAGE.parent
     if own != project and "site-packages" not in own.parts:  # a checkout of the harness beside the user's project
         files |= {f"harness/{name}": PACKAGE / name for name in _source_files(PACKAGE)}
-        files |= {
-            f"conf/{name}": own / "conf" / name for name in _source_files(own / "conf") if f"conf/{name}" not in files
-        }
+        for folder in ("conf", "experiments"):
+            shipped = {f"{folder}/{name}": own / folder / name for name in _source_files(own / folder)}
+            files = {**shipped, **files}  # the user's own files win
     digest = _digest(files)
     final = target / digest
     if final.is_dir():

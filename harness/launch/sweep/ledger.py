@@ -71,21 +71,34 @@ def counts(rows: list[Row]) -> dict[str, int]:
     return dict(Counter(row.status.state for row in rows))
 
 
-def _row(folder: RunFolder, run: PlannedRun, status: Status, job: str, views: dict[str, JobView], launcher: str) -> Row:
-    view = views.get(job)
-    status = _joined(folder, status, job, view) if launcher == "slurm" else status
+def _row(
+    folder: RunFolder, run: PlannedRun, status: Status, job: str, views: dict[str, JobView] | None, launcher: str
+) -> Row:
+    view = views.get(job) if views is not None else None
+    if launcher == "slurm":
+        status = _joined(folder, status, view, forgotten=bool(job) and views is not None and view is None)
     why = _one_line(status.error) if status.error else ""
     if status.state == "pending":
         why = _waits(view, job) if launcher == "slurm" else "waits for its turn"
     return Row(run, status, why, view.left if view else _estimate(status), _best(folder), job)
 
 
-def _joined(folder: RunFolder, status: Status, job: str, view: JobView | None) -> Status:
-    """The run's own word counts where it recorded an end that it saw; else Slurm's."""
+def _joined(folder: RunFolder, status: Status, view: JobView | None, forgotten: bool = False) -> Status:
+    """The run's own word counts where it recorded an end that it saw; else Slurm's.
+
+    Args:
+        folder: The run's folder.
+        status: What the run says.
+        view: What Slurm says of its job, if anything.
+        forgotten: Whether Slurm answers and has no such job any more.
+    """
     if status.state in ("done", "cancelled"):
         return status
     if (folder.path / CANCEL_MARK).exists() and not (view and view.is_going):
         return replace(status, state="cancelled", error=None)
+    if forgotten and status.state in ("pending", "preempted"):
+        error = RunError("SlurmForgotten", "Slurm has no such job any more, and the run recorded no end")
+        return replace(status, state="failed", error=error)
     if view is not None and view.is_waiting:
         return replace(status, state="pending", error=None)
     silent = status.error is not None and status.error.type == "ProcessDied"
@@ -102,7 +115,9 @@ def _joined(folder: RunFolder, status: Status, job: str, view: JobView | None) -
 def _waits(view: JobView | None, job: str) -> str:
     if not job:
         return "not submitted"
-    return f"{view.state.lower()}: {view.why}" if view and view.why else "in the queue" if view else "Slurm forgot it"
+    if view is None:
+        return "Slurm does not answer"
+    return f"{view.state.lower()}: {view.why}" if view.why else "in the queue"
 
 
 def _one_line(error: RunError) -> str:

@@ -23,19 +23,26 @@ class Point:
     Attributes:
         words: Its overrides, whole.
         differs: Those of its words that not every point has, such as ``("algorithm=dapo", "seed=2")``.
-        name: What a sweep file calls it; empty for a point of a grid.
     """
 
     words: tuple[str, ...]
     differs: tuple[str, ...]
-    name: str = ""
 
     @property
     def label(self) -> str:
         """Its name, short enough for a table: ``algorithm=dapo lr=1e-06 seed=2``."""
-        short = " ".join(word.lstrip("+").rpartition("=")[0].rpartition(".")[2] + "=" + word.rpartition("=")[2]
-                         for word in self.differs)  # fmt: skip
-        return " ".join(filter(None, (self.name, short))) or "run"
+        pairs = [word.lstrip("+").partition("=") for word in self.differs]
+        keys = _short([key for key, _, _ in pairs])
+        return " ".join(f"{key}={value}" for key, (_, _, value) in zip(keys, pairs, strict=True)) or "run"
+
+
+def _short(keys: Sequence[str]) -> list[str]:
+    """The ends of dotted keys that tell them apart: ``lr``, or ``actor.optim.lr`` beside ``critic.optim.lr``."""
+    for parts in range(1, max((key.count(".") for key in keys), default=0) + 2):
+        short = [".".join(key.split(".")[-parts:]) for key in keys]
+        if len(set(short)) == len(short):
+            return short
+    return list(keys)
 
 
 def expand(words: Sequence[str]) -> list[Point]:

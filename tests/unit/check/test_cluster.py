@@ -23,6 +23,7 @@ def told(*words: str) -> list[str]:
     [
         ("cluster.launcher=pbs", "cluster.launcher=pbs: does not exist; there are local, slurm."),
         ("cluster.nodes=0", "cluster.nodes=0: a number of 1 or more is needed."),
+        ("cluster.nodes=2", "cluster.nodes=2: a run over several nodes cannot be started yet."),
         ("cluster.nodes=two", "cluster.nodes=two: a number of 1 or more is needed."),
         ("cluster.cpus_per_node=1.5", "cluster.cpus_per_node=1.5: a number of 1 or more is needed."),
         ("cluster.requeues=-1", "cluster.requeues=-1: a number of 0 or more is needed."),

@@ -55,6 +55,13 @@ def test_options_that_are_left_out_or_given(word: str, line: str, there: bool) -
     assert (line in sbatch_script(cluster, Array([0], Path("/x"), "name"))) == there
 
 
+def test_a_run_beyond_the_clusters_largest_task() -> None:
+    cluster = resolve(compose_config(WORDS)).cluster
+    made = sbatch_script(cluster, Array([0, 1], Path("/x"), "name", offset=1001))
+    assert "--array=0-1%4" in made
+    assert made.rstrip().endswith("harness.launch.job /x $((SLURM_ARRAY_TASK_ID + 1001))")
+
+
 def test_gpu_hours() -> None:
     assert gpu_hours(resolve(compose_config(WORDS)).cluster, 4) == 4 * 16 * 36
 

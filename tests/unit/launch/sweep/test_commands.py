@@ -115,4 +115,5 @@ def test_names_of_folders() -> None:
 
 
 def test_arrays_are_split_at_the_clusters_limit() -> None:
-    assert _parts([0, 1, 2, 5, 7], 2) == [[0, 1], [2, 5], [7]]
+    assert _parts([7, 0, 1, 2, 5], 3) == [(0, [0, 1, 2]), (3, [2]), (6, [1])]  # 7 is task 1 of the third block
+    assert _parts([4], 1001) == [(0, [4])]

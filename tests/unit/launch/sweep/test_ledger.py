@@ -38,7 +38,7 @@ OWN = RunError("ValueError", "made to fail")
     ],
 )
 def test_the_true_cause(tmp_path: Path, status: Status, view: JobView | None, state: str, why: str) -> None:
-    found = _joined(RunFolder(tmp_path), status, "4_1", view)
+    found = _joined(RunFolder(tmp_path), status, view)
     assert found.state == state
     assert why in (found.error.message if found.error else "")
 
@@ -46,12 +46,22 @@ def test_the_true_cause(tmp_path: Path, status: Status, view: JobView | None, st
 def test_a_cancelled_run_is_cancelled_once_its_job_has_gone(tmp_path: Path) -> None:
     (tmp_path / CANCEL_MARK).touch()
     run = RunFolder(tmp_path)
-    assert _joined(run, Status("running"), "4_1", JobView("RUNNING")).state == "running"
-    assert _joined(run, Status("failed", error=DIED), "4_1", JobView("CANCELLED")).state == "cancelled"
-    assert _joined(run, Status("running"), "4_1", None).state == "cancelled"
+    assert _joined(run, Status("running"), JobView("RUNNING")).state == "running"
+    assert _joined(run, Status("failed", error=DIED), JobView("CANCELLED")).state == "cancelled"
+    assert _joined(run, Status("running"), None).state == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["pending", "preempted"])
+def test_a_job_that_slurm_has_forgotten_is_not_waited_for(tmp_path: Path, state: str) -> None:
+    found = _joined(RunFolder(tmp_path), Status(state), None, forgotten=True)  # type: ignore[arg-type]
+    assert found.state == "failed"
+    assert found.error is not None
+    assert "Slurm has no such job any more" in found.error.message
+    assert _joined(RunFolder(tmp_path), Status("running"), None, forgotten=True).state == "running"
 
 
 def test_why_a_run_waits() -> None:
     assert _waits(JobView("PENDING", "Resources"), "4_1") == "pending: Resources"
     assert _waits(None, "") == "not submitted"
+    assert _waits(None, "4_1") == "Slurm does not answer"
     assert (_code("3:0"), _code("0:9"), _code("0:0")) == ("exit code 3", "signal 9", "")

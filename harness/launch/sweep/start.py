@@ -1,0 +1,108 @@
+"""Starts a sweep, or what is left of one: all of it here, or as jobs of Slurm's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from harness.config.compose import resolve
+from harness.launch.slurm.commands import SlurmError
+from harness.launch.slurm.script import Array, gpu_hours, sbatch_script
+from harness.launch.slurm.submit import submit, submitted
+from harness.launch.stops import CANCEL_MARK
+from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
+from harness.launch.sweep.ledger import Row, read_ledger
+from harness.launch.sweep.live import EVERY_SECONDS, LiveTable
+from harness.launch.sweep.local import run_here
+from harness.launch.sweep.plan import compose_points
+from harness.launch.sweep.points import expand
+from harness.launch.sweep.prepare import make_sweep
+from harness.launch.sweep.table import render
+
+
+def start_sweep(words: Sequence[str], wait: bool = False) -> tuple[SweepFolder, bool]:
+    """Plan, freeze and start a sweep.
+
+    Args:
+        words: Of the command.
+        wait: Whether to return only when every run has ended; runs on this machine are always waited for.
+
+    Returns:
+        The sweep, and whether every run is done (or, where nothing was waited for, submitted).
+    """
+    sweep = make_sweep(words)
+    return sweep, start_runs(sweep, sweep.plan(), sweep.plan().runs, wait)
+
+
+def resume_sweep(path: str, wait: bool = False) -> tuple[SweepFolder, bool]:
+    """Start what a sweep has not started, or was stopped in the middle of; nothing is started twice."""
+    sweep = SweepFolder.open(path)
+    plan = sweep.plan()
+    known = submitted(sweep) if plan.launcher == "slurm" else {}
+    rows = [row for row in read_ledger(sweep, plan) if not (sweep.run(row.run).path / CANCEL_MARK).exists()]
+    left = [row.run for row in rows if row.run.index not in known and _is_open(row)]
+    return sweep, start_runs(sweep, plan, left, wait)
+
+
+def _is_open(row: Row) -> bool:
+    """Whether it has come to no end of its own: what was killed with its driver has none."""
+    error = row.status.error
+    return row.status.state in ("pending", "cancelled", "preempted") or bool(error and error.type == "ProcessDied")
+
+
+def dry_sweep(words: Sequence[str]) -> str:
+    """What `start_sweep` would start: runs, folders, GPU hours and the script."""
+    composed = compose_points(expand(words))
+    config = composed[0].config
+    cluster, root = config.cluster, f"{config.output_root}/{config.name}"
+    lines = [f"# {len(composed)} runs in {root}/<sweep_id>/"]
+    lines += [f"#   {each.point.label}" for each in composed]
+    if cluster.launcher == "slurm":
+        folder = Path(root).absolute() / "SWEEP_ID"
+        lines.append(f"# at most {gpu_hours(cluster, len(composed)):,.0f} GPU hours")
+        lines.append(sbatch_script(cluster, Array(range(len(composed)), folder, str(config.name), folder / "code")))
+    lines += [f"# the first one's configuration ({composed[0].point.label})", OmegaConf.to_yaml(resolve(config))]
+    return "\n".join(lines) + "\n"
+
+
+def start_runs(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], wait: bool) -> bool:
+    """Submit these runs, or run them here.
+
+    Returns:
+        Whether every run of the sweep is done; where nothing was waited for, that they are submitted.
+
+    Raises:
+        SlurmError: Slurm refused them.
+    """
+    if plan.launcher == "slurm":
+        if runs:
+            try:
+                submit(sweep, plan, [run.index for run in runs], sweep.path.parent.name)
+            except SlurmError as error:
+                raise SlurmError(
+                    f"Slurm refused: {error.message}",
+                    f"Mend it, then go on with: harness train --resume {sweep.shown()}",
+                ) from error
+        return _watch(sweep, plan) if wait else True
+    with LiveTable(sweep, plan) as poll:
+        run_here(sweep, plan, runs, poll)
+    return _all_done(sweep, plan)
+
+
+def _watch(sweep: SweepFolder, plan: Plan) -> bool:
+    """Until every run has ended."""
+    with LiveTable(sweep, plan) as poll:
+        while any(row.status.state in ("pending", "running", "preempted") for row in read_ledger(sweep, plan)):
+            poll()
+            time.sleep(EVERY_SECONDS)
+    return _all_done(sweep, plan)
+
+
+def _all_done(sweep: SweepFolder, plan: Plan) -> bool:
+    rows = read_ledger(sweep, plan)
+    Console().print(render(sweep, plan, rows))
+    return all(row.status.state == "done" for row in rows)
