@@ -95,15 +95,17 @@ def test_each_end_has_its_name_and_retry_completes(
     given = [*SHORT, *CPU, *MINE, "+advantage_fn.fate=sleep,raise,exit,none"]
     started = run(folder, "train", "-m", *given)
     assert started.returncode == 0, started.stderr
-    sweep = sweep_of(started)
-    (folder / "fates.py").write_text("raise RuntimeError('edited after submission')")  # changes nothing that is queued
+    sweep, elsewhere = str(folder / sweep_of(started)), folder / "met"
+    for edited in ("fates.py", "harness/__init__.py"):  # what is edited, or put there, changes nothing that is queued
+        (folder / edited).parent.mkdir(exist_ok=True)
+        (folder / edited).write_text("raise RuntimeError('edited after submission')")
 
     def report() -> dict[str, Any]:
-        return json.loads(run(folder, "sweep", "status", sweep, "--json").stdout)
+        return json.loads(run(elsewhere, "sweep", "status", sweep, "--json").stdout)
 
     (sleeper,) = [each for each in report()["runs"] if each["label"] == "fate=sleep"]
     wait_for(lambda: (folder / "met/sleep").exists())
-    cancelled = run(folder, "sweep", "cancel", sweep, Path(sleeper["run"]).name)
+    cancelled = run(elsewhere, "sweep", "cancel", sweep, Path(sleeper["run"]).name)
     assert cancelled.stdout.strip() == "cancelled 1 of 1 runs", cancelled.stderr
     wait_for(lambda: all(state not in ("pending", "running") for state in states(report()).values()))
     ended = report()
@@ -111,17 +113,17 @@ def test_each_end_has_its_name_and_retry_completes(
     why = {each["label"].rpartition("=")[2]: each["why"] for each in ended["runs"]}
     assert why["raise"].startswith("ValueError: made to fail (at fates.py:")
     assert "ended by os._exit" in why["exit"]  # Ray does not tell its code
-    shown = run(folder, "sweep", "status", sweep)
+    shown = run(elsewhere, "sweep", "status", sweep)
     assert shown.returncode == 1
     assert "4 runs: 1 done, 2 failed, 1 cancelled" in shown.stdout
 
-    assert run(folder, "sweep", "retry", sweep, "--all", "--wait").returncode == 0
+    assert run(elsewhere, "sweep", "retry", sweep, "--all", "--wait").returncode == 0
     assert set(states(report()).values()) == {"done"}
-    begun = [json.loads(line)["index"] for line in (folder / sweep / "jobs.jsonl").read_text().splitlines()
+    begun = [json.loads(line)["index"] for line in (Path(sweep) / "jobs.jsonl").read_text().splitlines()
              if '"started"' in line]  # fmt: skip
     finished_first = next(each["index"] for each in ended["runs"] if each["state"] == "done")
     assert begun.count(finished_first) == 1
-    again = run(folder, "train", "-m", *SHORT, *CPU, "algorithm=grpo", "seed=1,2", "--dry-run")
+    again = run(elsewhere, "train", "-m", *SHORT, *CPU, "algorithm=grpo", "seed=1,2", "--dry-run")
     assert "#SBATCH --array=0-1" in again.stdout
 
 

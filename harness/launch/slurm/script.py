@@ -113,6 +113,7 @@ def _environment(array: Array) -> list[str]:
 
 def _command(array: Array) -> str:
     """One task a node; the first of them drives the run. A task that ends badly ends the others."""
-    job = ["srun", "--unbuffered", "--kill-on-bad-exit=1", sys.executable, "-u", "-m", "harness.launch.job"]
+    python = [sys.executable, "-P", "-u"]  # -P: what lies in the folder of submission is not what was frozen
+    job = ["srun", "--unbuffered", "--kill-on-bad-exit=1", *python, "-m", "harness.launch.job"]
     task = f"$((SLURM_ARRAY_TASK_ID + {array.offset}))" if array.offset else "$SLURM_ARRAY_TASK_ID"
     return f"{shlex.join([*job, str(array.folder)])} {task}"
