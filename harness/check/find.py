@@ -30,19 +30,26 @@ logger = logging.getLogger(__name__)
 PARQUET_LEAST_BYTES = 12  # mark, footer length, mark
 
 
-def find_problems(config: DictConfig, overrides: Sequence[str] = ()) -> list[Problem]:
+def find_problems(
+    config: DictConfig,
+    overrides: Sequence[str] = (),
+    origins: Origins | None = None,
+    tree: Mapping[str, Any] | None = None,
+) -> list[Problem]:
     """Every problem of a composed configuration, warnings included, in the order of the stages that would meet them.
 
     Args:
         config: What `harness.config.compose.compose_config` made.
         overrides: The words it was made with: they tell what the user asked for, and where a value comes from.
+        origins: Where values come from, if that has been found out before.
+        tree: The configuration resolved, if it has been.
     """
     try:
-        tree = resolved_tree(config)
+        tree = tree or resolved_tree(config)
     except ConfigurationError as error:  # nothing else can be read
         key = error.message.partition(":")[0]
         return [Problem("reference", key, error.message, error.remedy)]
-    origins = Origins(tuple(overrides), Path.cwd())
+    origins = origins or Origins(tuple(overrides), Path.cwd())
     given = origins.given()
     types = list(type_problems(tree, given))
     checks: list[Callable[[], Iterable[Problem]]] = [

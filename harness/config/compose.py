@@ -23,6 +23,7 @@ from harness.config.custom import resolve_custom
 from harness.config.detect import register_resolvers
 from harness.config.explain import NO_NAME, explain, explain_yaml, raised_by_a_defaults_list
 from harness.config.names import Names
+from harness.config.parsing import remember_parsed
 from harness.config.plugins import Declared, declared_components, list_in
 from harness.config.recipes import register_recipe_resolver
 from harness.config.search_path import VERL_GROUP, load_yaml, prepare_search_path
@@ -124,6 +125,7 @@ def resolved_tree(config: DictConfig) -> dict[str, Any]:
 
 
 def _prepare_hydra(folders: Sequence[Path]) -> None:
+    remember_parsed()
     register_resolvers()
     register_recipe_resolver()
     prepare_search_path(folders)

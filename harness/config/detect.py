@@ -68,5 +68,6 @@ def choose(value: Any, match: Any, then: Any, otherwise: Any) -> Any:
 
 def register_resolvers() -> None:
     """Make these functions available to YAML as ``${detect_device:}`` and so on."""
-    for resolver in (detect_device, detect_rollout, detect_accelerators, detect_gpu, detect_bf16, choose):
-        OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
+    for resolver in (detect_device, detect_rollout, detect_accelerators, detect_gpu, detect_bf16):
+        OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True, use_cache=True)
+    OmegaConf.register_new_resolver(choose.__name__, choose, replace=True)

@@ -8,9 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from harness.config.recipes import cache_root
 
 SEEDS = (
     "seed",
@@ -60,13 +64,12 @@ IGNORED = (
 IGNORED_ANYWHERE = frozenset({"profiler", "trace", "prometheus"})
 
 
-def deciding(config: DictConfig) -> dict[str, Any]:
+def deciding(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved configuration that decides the result."""
-    tree = OmegaConf.to_container(config, resolve=True)
+    tree: Any = OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else deepcopy(config)
     for key in IGNORED:
         _remove(tree, key.split("."))
-    _forget_places(tree)
-    return tree
+    return _without_places(tree, f"{cache_root()}/")
 
 
 def identity(config: DictConfig) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def identity(config: DictConfig) -> dict[str, Any]:
     return deciding(config) | {key: OmegaConf.select(config, key) for key in (*SEEDS, *PLACES)}
 
 
-def fingerprint(config: DictConfig) -> str:
+def fingerprint(config: DictConfig | Mapping[str, Any]) -> str:
     """Sixteen hexadecimal digits over what `deciding` leaves."""
     text = json.dumps(deciding(config), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -87,28 +90,16 @@ def _remove(tree: Any, path: list[str]) -> None:
         tree.pop(path[-1], None)
 
 
-def _forget_places(tree: Any) -> None:
-    """Drop observers wherever they stand, and the cache's folder from made models and data."""
-    if isinstance(tree, dict):
-        for key in IGNORED_ANYWHERE & tree.keys():
-            del tree[key]
-        for key, value in tree.items():
-            tree[key] = _relative_to_cache(value)
-            _forget_places(tree[key])
-    elif isinstance(tree, list):
-        for index, value in enumerate(tree):
-            tree[index] = _relative_to_cache(value)
-            _forget_places(tree[index])
+def _without_places(tree: Any, cache: str) -> Any:
+    """Drop observers wherever they stand.
 
-
-def _relative_to_cache(value: Any) -> Any:
-    """A made model's or data set's folder without the cache and the recipe's hash, which the seed is a part of.
-
-    The recipe itself stands under ``prepare``.
+    A made model's or data set's folder stays without the cache and the recipe's hash, which the seed is a part of: the
+    recipe itself stands under ``prepare``.
     """
-    from harness.config.recipes import cache_root
-
-    root = f"{cache_root()}/"
-    if not isinstance(value, str) or not value.startswith(root):
-        return value
-    return re.sub(r"-[0-9a-f]{12}(?=/|$)", "", value.removeprefix(root))
+    if isinstance(tree, dict):
+        return {key: _without_places(value, cache) for key, value in tree.items() if key not in IGNORED_ANYWHERE}
+    if isinstance(tree, list):
+        return [_without_places(value, cache) for value in tree]
+    if isinstance(tree, str) and tree.startswith(cache):
+        return re.sub(r"-[0-9a-f]{12}(?=/|$)", "", tree.removeprefix(cache))
+    return tree

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -31,7 +31,7 @@ class Origins:
         """Where the value of a dotted key comes from; empty where nothing gives it."""
         for word in reversed(self.overrides):
             name = word.lstrip("+~").partition("=")[0]
-            if not _is_group(name) and (key == name or key.startswith(f"{name}.")):
+            if not is_group(name) and (key == name or key.startswith(f"{name}.")):
                 return COMMAND_LINE
         for file, package in reversed(self._files):
             if line := self._lines[file].get(_within(key, package)):
@@ -49,9 +49,15 @@ class Origins:
                 found |= {f"{prefix}{key}": f"{shown}:{line}" for key, line in self._lines[file].items()}
         for word in self.overrides:
             name, separator, _ = word.lstrip("+").partition("=")
-            if separator and not _is_group(name):
+            if separator and not is_group(name):
                 found[name] = COMMAND_LINE
         return found
+
+    def with_words(self, overrides: tuple[str, ...]) -> Origins:
+        """The same files with other words, which choose the same ones."""
+        other = replace(self, overrides=overrides)
+        other.__dict__.update(_files=self._files, _lines=self._lines)  # where cached_property keeps them
+        return other
 
     @cached_property
     def _files(self) -> list[tuple[Path, str]]:
@@ -62,7 +68,7 @@ class Origins:
         return {file: _lines(file) for file in dict.fromkeys(file for file, _ in self._files)}
 
 
-def _is_group(name: str) -> bool:
+def is_group(name: str) -> bool:
     """Whether a word chooses an option of a group and gives no key a value."""
     return name in GROUPS or "/" in name or "@" in name
 

@@ -76,7 +76,7 @@ def home_of(module: str, name: str, source: str) -> Home | None:
 
 def _imported_as(tree: ast.Module, module: str, name: str) -> tuple[str, str] | None:
     """The module and name that an import statement at any depth binds to this name."""
-    for node in ast.walk(tree):
+    for node in _imports(tree):
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
@@ -104,6 +104,12 @@ def _is_package(module: str) -> bool:
     return module_source(f"{module}.__init__") is not None
 
 
+@lru_cache(maxsize=256)
+def _imports(tree: ast.Module) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.ImportFrom, ast.Import))]
+
+
+@lru_cache(maxsize=256)
 def _defined(tree: ast.Module) -> list[str]:
     """Classes, functions and variables."""
     names = []
@@ -120,8 +126,7 @@ def _defined(tree: ast.Module) -> list[str]:
 def names_in(source: str) -> list[str]:
     """Classes, functions, variables and imported names."""
     tree = parsed(source)
-    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.ImportFrom, ast.Import))]
-    bound = [alias.asname or alias.name for node in imports for alias in node.names]
+    bound = [alias.asname or alias.name for node in _imports(tree) for alias in node.names]
     return [*_defined(tree), *(name for name in bound if name != "*")]
 
 

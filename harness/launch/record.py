@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from harness.config.compose import resolve
 from harness.config.fingerprint import fingerprint
 from harness.records.atomic import write_text
-from harness.records.provenance import write_provenance
+from harness.records.provenance import Provenance
 from harness.records.run_folder import RunFolder
 from harness.records.status import StatusWriter
 
@@ -36,5 +36,5 @@ def open_run(
     resolved = resolve(config)
     write_text(folder.config, OmegaConf.to_yaml(resolved))
     write_text(folder.overrides, OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
-    write_provenance(folder, seed=resolved.seed, fingerprint=fingerprint(resolved), command=command)
+    Provenance().write(folder, seed=resolved.seed, fingerprint=fingerprint(resolved), command=command)
     return folder, resolved

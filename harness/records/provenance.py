@@ -33,52 +33,59 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def write_provenance(
-    run_folder: RunFolder,
-    *,
-    seed: int | None = None,
-    fingerprint: str | None = None,
-    command: Sequence[str] | None = None,
-    folder: Path | None = None,
-    exclude: Iterable[str] = ("outputs",),
-) -> dict[str, Any]:
-    """Record where a run comes from: ``provenance.json`` and, from a git repository, ``code.diff``.
+class Provenance:
+    """Where the runs of one command come from: read once, written to each.
 
     Args:
-        run_folder: The run.
-        seed: Its seed.
-        fingerprint: The fingerprint of its configuration.
-        command: The words of the command; by default those of this process.
         folder: The user's project; by default the current folder.
         exclude: Untracked paths that are no code, relative to the top of the repository.
-
-    Returns:
-        What was written to ``provenance.json``.
     """
-    folder = folder or Path.cwd()
-    diff = code_diff(folder, exclude)
-    run_folder.code_diff.write_bytes(diff.patch)
-    record = collect(seed=seed, fingerprint=fingerprint, command=command, folder=folder)
-    record["code"]["left_out_of_diff"] = list(diff.left_out)
-    write_json(run_folder.provenance, record)
-    return record
+
+    def __init__(self, folder: Path | None = None, exclude: Iterable[str] = ("outputs",)) -> None:
+        folder = folder or Path.cwd()
+        self.diff = code_diff(folder, exclude)
+        self.common = collect(folder=folder)
+        self.common["code"]["left_out_of_diff"] = list(self.diff.left_out)
+
+    def write(
+        self,
+        run_folder: RunFolder,
+        *,
+        seed: int | None = None,
+        fingerprint: str | None = None,
+        command: Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """Write ``provenance.json`` and, from a git repository, ``code.diff``.
+
+        Args:
+            run_folder: The run.
+            seed: Its seed.
+            fingerprint: The fingerprint of its configuration.
+            command: The words of its command; by default those of this process.
+
+        Returns:
+            What was written to ``provenance.json``.
+        """
+        run_folder.code_diff.write_bytes(self.diff.patch)
+        about = {"seed": seed, "fingerprint": fingerprint, "command": _shown(command)}
+        record = self.common | about
+        write_json(run_folder.provenance, record)
+        return record
 
 
-def collect(
-    *,
-    seed: int | None = None,
-    fingerprint: str | None = None,
-    command: Sequence[str] | None = None,
-    folder: Path | None = None,
-) -> dict[str, Any]:
-    """The content of ``provenance.json``, as plain JSON; for the arguments see `write_provenance`."""
+def collect(folder: Path | None = None) -> dict[str, Any]:
+    """What all runs of this command and project have in common in ``provenance.json``, as plain JSON.
+
+    Args:
+        folder: The user's project; by default the current folder.
+    """
     folder = folder or Path.cwd()
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(mask_arguments(command if command is not None else _command())),
+        "command": _shown(None),
         "folder": str(folder),
-        "seed": seed,
-        "fingerprint": fingerprint,
+        "seed": None,
+        "fingerprint": None,
         "code": asdict(code_state(folder)),
         "harness": {"version": version("rl-harness"), **asdict(own_state())},
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
@@ -119,8 +126,9 @@ def devices() -> list[dict[str, str]]:
     return [dict(zip(names, map(str.strip, line.split(",")), strict=False)) for line in listed.splitlines() if line]
 
 
-def _command() -> list[str]:
-    return [Path(sys.argv[0]).name, *sys.argv[1:]]
+def _shown(command: Sequence[str] | None) -> str:
+    words = command if command is not None else [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return shlex.join(mask_arguments(words))
 
 
 def _user() -> str:

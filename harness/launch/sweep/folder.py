@@ -73,11 +73,9 @@ class SweepFolder:
         self.path = Path(path).absolute()
 
     @classmethod
-    def create(cls, root: Path, name: str) -> SweepFolder:
-        """Make a new one, without a plan yet."""
-        folder = cls(root / name / f"sweep-{new_run_id()}")
-        folder.logs.mkdir(parents=True)
-        return folder
+    def new(cls, root: Path, name: str) -> SweepFolder:
+        """The place of a new one; nothing is written yet."""
+        return cls(root / name / f"sweep-{new_run_id()}")
 
     @classmethod
     def open(cls, path: Path | str) -> SweepFolder:

@@ -2,63 +2,83 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
-from omegaconf import DictConfig, open_dict
+from rich.console import Console
+from rich.progress import track
 
-from harness.check.find import find_problems
-from harness.config.compose import compose_config, resolve
-from harness.config.fingerprint import fingerprint
+from harness.config.variants import frame
 from harness.errors import ConfigurationError
+from harness.launch.sweep.folder import folder_name
+from harness.launch.sweep.planned import Planned, plan_alike
 from harness.launch.sweep.points import Point
-from harness.records.run_folder import RunFolder
-from harness.records.status import read_status
 
 SHOWN_PROBLEMS = 8  # points whose problems are told; a mistake that all share is told once
+A_PART = 32  # points that a process plans in one go
+MOST_PROCESSES = 4  # a login node is others' too
 
 
-@dataclass(frozen=True)
-class Composed:
-    """A point that can run.
-
-    Attributes:
-        point: The point.
-        config: Its configuration, without a run's folder yet.
-        seed, fingerprint: What makes it the same experiment as another.
-    """
-
-    point: Point
-    config: DictConfig
-    seed: int
-    fingerprint: str
-
-
-def compose_points(points: Sequence[Point]) -> list[Composed]:
+def plan_points(points: Sequence[Point], sweep: Path) -> list[Planned]:
     """Compose and check every point.
+
+    Args:
+        points: The points.
+        sweep: The folder that will hold their runs.
 
     Raises:
         ConfigurationError: Some have problems; all of them are told, each with the points that have it. Or two points
             are the same experiment with the same seed.
     """
-    composed, problems = [], dict[str, list[str]]()
-    for point in points:
-        try:
-            config = compose_config(point.words)
-            found = [str(problem) for problem in find_problems(config, point.words) if not problem.warning]
-        except ConfigurationError as error:
-            found = [str(error)]
-        for text in found:
-            problems.setdefault(text, []).append(point.label)
-        if not found:
-            resolved = resolve(config)
-            composed.append(Composed(point, config, int(resolved.seed), fingerprint(resolved)))
+    parts = list(_parts(_named(points)))
+    done = {each.run_id: each for part in _in_processes(parts, sweep, len(points)) for each in part}
+    planned = [done[each.run_id] for each in _named(points)]
+    problems = dict[str, list[str]]()
+    for each in planned:
+        for text in each.problems:
+            problems.setdefault(text, []).append(each.point.label)
     if problems:
         raise ConfigurationError(_told(problems, len(points)))
-    _require_different(composed)
-    return composed
+    _require_different(planned)
+    return planned
+
+
+def _named(points: Sequence[Point]) -> list[Planned]:
+    taken: set[str] = set()
+    named = []
+    for index, point in enumerate(points):
+        name = folder_name(point.label, index)
+        name = name if name not in taken else f"{name}-{index}"
+        taken.add(name)
+        named.append(Planned(point, name))
+    return named
+
+
+def _parts(named: Iterable[Planned]) -> Iterator[list[Planned]]:
+    """Points that are composed alike, not too many at once."""
+
+    def composed(each: Planned) -> tuple[str, ...]:
+        return frame(each.point.words, each.point.differs)
+
+    for _, group in groupby(sorted(named, key=composed), key=composed):
+        alike = list(group)
+        yield from (alike[start : start + A_PART] for start in range(0, len(alike), A_PART))
+
+
+def _in_processes(parts: Sequence[list[Planned]], sweep: Path, count: int) -> Iterator[list[Planned]]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count <= A_PART or cores == 1:
+        yield from (plan_alike(part, sweep) for part in parts)
+        return
+    console = Console(stderr=True)
+    with ProcessPoolExecutor(min(cores, MOST_PROCESSES)) as pool:
+        done = pool.map(partial(plan_alike, sweep=sweep), parts)
+        what = f"composing and checking {count:,} runs"
+        yield from track(done, what, len(parts), console=console, transient=True, disable=not console.is_terminal)
 
 
 def _told(problems: dict[str, list[str]], count: int) -> str:
@@ -72,40 +92,12 @@ def _told(problems: dict[str, list[str]], count: int) -> str:
     )
 
 
-def _require_different(composed: Sequence[Composed]) -> None:
+def _require_different(planned: Sequence[Planned]) -> None:
     seen: dict[tuple[str, int], str] = {}
     twice = []
-    for each in composed:
+    for each in planned:
         first = seen.setdefault((each.fingerprint, each.seed), each.point.label)
         if first != each.point.label:
             twice.append(f"{each.point.label} is the same experiment as {first}, with the same seed")
     if twice:
         raise ConfigurationError("; ".join(twice) + ".", "Leave one out, or give them different seeds.")
-
-
-def finished_runs(root: Path) -> dict[tuple[str, int], str]:
-    """Runs below a folder that are done: (fingerprint, seed) → folder."""
-    found = {}
-    for file in _provenances(root):
-        try:
-            about = json.loads(file.read_text())
-        except (OSError, ValueError):
-            continue
-        run = RunFolder(file.parent)
-        if read_status(run).state == "done":
-            found[(str(about.get("fingerprint")), int(about.get("seed") or 0))] = run.shown()
-    return found
-
-
-def _provenances(root: Path) -> Iterator[Path]:
-    """Of plain runs and of runs in sweeps; frozen source, which links back to the outputs, is not entered."""
-    for folder in sorted(root.glob("*")) if root.is_dir() else ():
-        yield from folder.glob("provenance.json")
-        yield from folder.glob("*/provenance.json")
-
-
-def with_place(config: DictConfig, run_id: str, run_dir: Path) -> DictConfig:
-    """The resolved configuration of a run in its folder."""
-    with open_dict(config):
-        config.run_id, config.run_dir = run_id, str(run_dir)
-    return resolve(config)

@@ -9,14 +9,20 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder, folder_name
+from harness.config.compose import compose_config
+from harness.errors import ConfigurationError
+from harness.launch.sweep.finished import finished_runs
+from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 from harness.launch.sweep.freeze import freeze
-from harness.launch.sweep.plan import Composed, compose_points, finished_runs, with_place
-from harness.launch.sweep.points import expand
+from harness.launch.sweep.plan import plan_points
+from harness.launch.sweep.planned import Planned
+from harness.launch.sweep.points import Point, expand
 from harness.records.atomic import write_text
-from harness.records.provenance import write_provenance
+from harness.records.provenance import Provenance
 from harness.records.run_folder import RunFolder
 from harness.records.status import StatusWriter
+
+SHARED = ("cluster", "name", "output_root")  # what all runs of a sweep have in common
 
 
 def make_sweep(words: Sequence[str]) -> SweepFolder:
@@ -30,51 +36,61 @@ def make_sweep(words: Sequence[str]) -> SweepFolder:
     Raises:
         ConfigurationError: A point has a problem.
     """
-    composed = compose_points(expand(words))
-    first = composed[0].config
-    root, name = Path(first.output_root).expanduser().absolute(), str(first.name)
-    done = finished_runs(root / name)
-    open_points = [each for each in composed if (each.fingerprint, each.seed) not in done]
+    sweep, planned = planned_sweep(words)
+    first = OmegaConf.create(planned[0].record)
+    done = finished_runs(sweep.path.parent)
+    waiting = [each for each in planned if (each.fingerprint, each.seed) not in done]
     finished = [
         {"label": each.point.label, "run": done[each.fingerprint, each.seed]}
-        for each in composed
+        for each in planned
         if (each.fingerprint, each.seed) in done
     ]
-    sweep = SweepFolder.create(root, name)
+    sweep.logs.mkdir(parents=True)
     project = Path.cwd()
-    code = freeze(project, sweep.path / "code", leave=(root,))
-    runs = [_planned(index, each) for index, each in enumerate(_named(open_points))]
-    for planned, each in zip(runs, open_points, strict=True):
-        _write_run(sweep.run(planned), planned, each)
-    cluster: Any = OmegaConf.to_container(first.cluster, resolve=True)
+    code = freeze(project, sweep.path / "code", leave=(Path(first.output_root).expanduser().absolute(),))
+    runs = [
+        PlannedRun(index, each.run_id, each.point.label, list(each.point.words), each.seed, each.fingerprint)
+        for index, each in enumerate(waiting)
+    ]
+    provenance = Provenance(project)
+    for run, each in zip(runs, waiting, strict=True):
+        _write_run(sweep.run(run), run, each, provenance)
+    cluster: Any = OmegaConf.to_container(first.cluster)
     where = str(code.relative_to(sweep.path))
     sweep.save(Plan(list(words), str(cluster["launcher"]), str(project), where, runs, finished, cluster))
     return sweep
 
 
-def _named(points: Sequence[Composed]) -> list[tuple[Composed, str]]:
-    taken: set[str] = set()
-    named = []
-    for index, each in enumerate(points):
-        name = folder_name(each.point.label, index)
-        name = name if name not in taken else f"{name}-{index}"
-        taken.add(name)
-        named.append((each, name))
-    return named
+def planned_sweep(words: Sequence[str]) -> tuple[SweepFolder, list[Planned]]:
+    """A sweep's folder, which is not there yet, and all of its points, composed and checked.
+
+    Raises:
+        ConfigurationError: A point has a problem.
+    """
+    points = expand(words)
+    _require_shared(points)
+    try:
+        first = compose_config(points[0].words)
+        sweep = SweepFolder.new(Path(first.output_root).expanduser().absolute(), str(first.name))
+    except ConfigurationError:  # told with what is wrong with the others
+        sweep = SweepFolder.new(Path("outputs").absolute(), "sweep")
+    return sweep, plan_points(points, sweep.path)
 
 
-def _planned(index: int, named: tuple[Composed, str]) -> PlannedRun:
-    each, name = named
-    return PlannedRun(index, name, each.point.label, list(each.point.words), each.seed, each.fingerprint)
+def _require_shared(points: Sequence[Point]) -> None:
+    for word in points[0].differs:
+        key = word.lstrip("+").partition("=")[0]
+        if key.partition(".")[0] in SHARED:
+            raise ConfigurationError(
+                f"{key} is the same for all runs of a sweep; it cannot have several values.",
+                f"Start a sweep for each value of {key}.",
+            )
 
 
-def _write_run(run: RunFolder, planned: PlannedRun, each: Composed) -> None:
+def _write_run(run: RunFolder, planned: PlannedRun, each: Planned, provenance: Provenance) -> None:
     """The record as `harness.launch.record.open_run` makes it, of a run that waits in a queue."""
     run.path.mkdir()
-    resolved: Any = OmegaConf.to_container(with_place(each.config, planned.run_id, run.path))
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    write_text(run.config, yaml.dump(resolved, Dumper=dumper, sort_keys=False, width=1000, allow_unicode=True))
+    write_text(run.config, each.record)
     write_text(run.overrides, yaml.safe_dump(planned.words, width=1000))
-    command = ["harness", "train", *planned.words]
-    write_provenance(run, seed=each.seed, fingerprint=each.fingerprint, command=command)
+    provenance.write(run, seed=each.seed, fingerprint=each.fingerprint, command=["harness", "train", *planned.words])
     StatusWriter(run).queued()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from harness.config.compose import resolve
 from harness.launch.slurm.commands import SlurmError
 from harness.launch.slurm.script import Array, gpu_hours, sbatch_script
 from harness.launch.slurm.submit import submit, submitted
@@ -18,9 +16,7 @@ from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 from harness.launch.sweep.ledger import Row, read_ledger
 from harness.launch.sweep.live import EVERY_SECONDS, LiveTable
 from harness.launch.sweep.local import run_here
-from harness.launch.sweep.plan import compose_points
-from harness.launch.sweep.points import expand
-from harness.launch.sweep.prepare import make_sweep
+from harness.launch.sweep.prepare import make_sweep, planned_sweep
 from harness.launch.sweep.table import render
 
 
@@ -56,17 +52,18 @@ def _is_open(row: Row) -> bool:
 
 def dry_sweep(words: Sequence[str]) -> str:
     """What `start_sweep` would start: runs, folders, GPU hours and the script."""
-    composed = compose_points(expand(words))
-    config = composed[0].config
+    sweep, planned = planned_sweep(words)
+    config = OmegaConf.create(planned[0].record)
     cluster, root = config.cluster, f"{config.output_root}/{config.name}"
-    lines = [f"# {len(composed)} runs in {root}/<sweep_id>/"]
-    lines += [f"#   {each.point.label}" for each in composed]
+    lines = [f"# {len(planned)} runs in {root}/<sweep_id>/"]
+    lines += [f"#   {each.point.label}" for each in planned]
     if cluster.launcher == "slurm":
-        folder = Path(root).absolute() / "SWEEP_ID"
-        lines.append(f"# at most {gpu_hours(cluster, len(composed)):,.0f} GPU hours")
-        lines.append(sbatch_script(cluster, Array(range(len(composed)), folder, str(config.name), folder / "code")))
-    lines += [f"# the first one's configuration ({composed[0].point.label})", OmegaConf.to_yaml(resolve(config))]
-    return "\n".join(lines) + "\n"
+        lines.append(f"# at most {gpu_hours(cluster, len(planned)):,.0f} GPU hours")
+        lines.append(
+            sbatch_script(cluster, Array(range(len(planned)), sweep.path, str(config.name), sweep.path / "code"))
+        )
+    lines += [f"# the first one's configuration ({planned[0].point.label})", planned[0].record]
+    return "\n".join(lines).replace(sweep.id, "SWEEP_ID") + "\n"
 
 
 def start_runs(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], wait: bool) -> bool:

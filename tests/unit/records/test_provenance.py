@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from harness.records.code import MAX_FILE_BYTES, code_diff, code_state, own_state
-from harness.records.provenance import collect, write_provenance
+from harness.records.provenance import Provenance, collect
 from harness.records.run_folder import RunFolder
 
 
@@ -111,7 +111,7 @@ def test_a_clean_repository_has_an_empty_patch(repo):
 def test_outside_a_repository_there_is_no_code_state(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     folder = RunFolder.create(tmp_path, "demo")
-    record = write_provenance(folder, folder=tmp_path)
+    record = Provenance(tmp_path).write(folder)
     assert record["code"]["commit"] is None
     assert folder.code_diff.read_bytes() == b""
 
@@ -129,7 +129,7 @@ def test_the_record_is_complete_and_holds_no_secret(repo, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     folder = RunFolder.create(repo.parent, "demo")
     command = ["harness", "train", "seed=3", "+tracking.api_key=very-secret", "name=two words"]
-    write_provenance(folder, seed=3, fingerprint="abc", command=command, folder=repo)
+    Provenance(repo).write(folder, seed=3, fingerprint="abc", command=command)
     text = folder.provenance.read_text()
     record = json.loads(text)
     assert "very-secret" not in text

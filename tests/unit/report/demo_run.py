@@ -13,7 +13,7 @@ import numpy as np
 from harness.records.atomic import write_yaml
 from harness.records.generations import Generation, write_generations
 from harness.records.metrics import MetricsWriter
-from harness.records.provenance import write_provenance
+from harness.records.provenance import Provenance
 from harness.records.run_folder import RunFolder
 from harness.records.stages import StageLog
 from harness.records.state import save_status
@@ -36,7 +36,7 @@ def make_demo_run(
     write_yaml(folder.config, config(name, seed))
     write_yaml(folder.overrides, ["experiment=quickstart", "actor_rollout_ref.actor.optim.lr=2e-5", f"seed={seed}"])
     command = ["harness", "train", "experiment=quickstart"]
-    write_provenance(folder, seed=seed, fingerprint="9f2c51e07ab4", command=command)
+    Provenance().write(folder, seed=seed, fingerprint="9f2c51e07ab4", command=command)
     status = StatusWriter(folder)
     status.running(total_steps=steps, stage=START_UP[0])
     stages = StageLog(folder.stages)
