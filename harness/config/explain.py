@@ -117,10 +117,16 @@ def _missing_value(match: re.Match[str], names: Names) -> tuple[str, str]:
     return f"{key}: a value is needed and none is given.", f"Add {key}=VALUE."
 
 
+def _no_option(match: re.Match[str], names: Names) -> tuple[str, str]:
+    group = match["group"]
+    return f"{group}=???: an option is needed.", f"Choose one of {', '.join(sorted(names.options(group)))}."
+
+
 _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], Names], tuple[str, str]]], ...] = (
     (r"Could not (?:find|load) '(?P<path>[^']+/[^']+)'", _unknown_option),
     (r"Key '[^']+' (?:is not in struct|not in '[^']+')\s+full_key: (?P<key>\S+)", _unknown_key),
     (r"Could not override '(?P<key>[^']+)'", _unknown_key),
     (r"Interpolation key '(?P<target>[^']+)' not found\s+full_key: (?P<key>\S+)", _broken_reference),
+    (r"You must specify '(?P<group>[^']+)'", _no_option),
     (r"Missing mandatory value: (?P<key>\S+)", _missing_value),
 )

@@ -86,6 +86,8 @@ def test_several_reward_functions_each_with_a_weight() -> None:
         ("rolout=vllm", "rolout: there is no such", "rollout"),
         ("nonsense", "nonsense: not an override.", "Write key=value"),
         ("data.train_batch_size=[1", "data.train_batch_size=[1: not an override.", "quote"),
+        ("reward_fn=???", "reward_fn=???: an option is needed.", "Choose one of custom, exact_match"),
+        ("reward_fn.math_answer=???", "reward_fn.math_answer=???: a section with a _target_", "set single keys below"),
     ],
 )
 def test_a_wrong_override_names_key_and_remedy(override: str, message: str, remedy: str) -> None:
