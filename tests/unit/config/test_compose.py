@@ -87,7 +87,7 @@ def test_several_reward_functions_each_with_a_weight() -> None:
         ("nonsense", "nonsense: not an override.", "Write key=value"),
         ("data.train_batch_size=[1", "data.train_batch_size=[1: not an override.", "quote"),
         ("reward_fn=???", "reward_fn=???: an option is needed.", "Choose one of custom, exact_match"),
-        ("reward_fn.math_answer=???", "reward_fn.math_answer=???: a section with a _target_", "set single keys below"),
+        ("reward_fn.verl=???", "reward_fn.verl=???: a section with a _target_", "set single keys below"),
     ],
 )
 def test_a_wrong_override_names_key_and_remedy(override: str, message: str, remedy: str) -> None:
