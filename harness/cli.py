@@ -16,7 +16,8 @@ from harness.errors import ConfigurationError, HarnessError
 USAGE = """usage: harness COMMAND [flags] [overrides]
 
   train [overrides]         check, then train; ends with `run: PATH`
-      -m                    a sweep: every combination of key=a,b,c; ends with `sweep: PATH`
+      -m                    a sweep: every combination of key=a,b,c, or sweep=NAME for conf/sweep/NAME.yaml;
+                            ends with `sweep: PATH`
       --wait                with -m on Slurm: return when every run has ended
       --resume RUN|SWEEP    go on in its own folder
       --dry-run             print what would run, run nothing
@@ -163,6 +164,9 @@ def _is_sweep(flags: Flags, words: list[str], resumed: Any) -> bool:
         return SweepFolder.is_one(str(resumed))
     if flags.get("-m") or flags.get("--multirun"):
         return True
+    for word in words:
+        if word.startswith("sweep="):
+            raise ConfigurationError(f"{word} names a sweep's file.", f"harness train -m {word}")
     from harness.launch.command import launcher_of
 
     return launcher_of(words, str(flags["--config"]) if "--config" in flags else None) == "slurm"

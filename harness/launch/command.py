@@ -13,6 +13,7 @@ from harness.config.classic import data_files, experiment_from
 from harness.config.compose import compose_config, resolve
 from harness.config.fingerprint import identity
 from harness.config.plugins import list_in
+from harness.config.words import quoted
 from harness.errors import ConfigurationError
 from harness.launch.difference import differing
 from harness.records.run_folder import RunFolder
@@ -65,13 +66,6 @@ def classic_words(flags: Mapping[str, str | bool]) -> list[str]:
     if "--data_path" in flags:
         words += [f"{key}={quoted(file)}" for key, file in data_files(Path(str(flags["--data_path"]))).items()]
     return words
-
-
-def quoted(text: str) -> str:
-    """A text as a value of Hydra's grammar, which gives many characters a meaning."""
-    if text.replace("_", "").replace("/", "").replace(".", "").replace("-", "").isalnum():
-        return text
-    return "'" + text.replace("'", "\\'") + "'"
 
 
 def _compose(overrides: Sequence[str], file: str | None) -> DictConfig:

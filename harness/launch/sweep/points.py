@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from harness.errors import ConfigurationError
+from harness.launch.sweep.file import GROUP, SweepFile, read_sweep_file
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -23,17 +24,20 @@ class Point:
     Attributes:
         words: Its overrides, whole.
         differs: Those of its words that not every point has, such as ``("algorithm=dapo", "seed=2")``.
+        name: What a sweep's file calls it; empty for a point of a grid.
     """
 
     words: tuple[str, ...]
     differs: tuple[str, ...]
+    name: str = ""
 
     @property
     def label(self) -> str:
         """Its name, short enough for a table: ``algorithm=dapo lr=1e-06 seed=2``."""
         pairs = [word.lstrip("+").partition("=") for word in self.differs]
         keys = _short([key for key, _, _ in pairs])
-        return " ".join(f"{key}={value}" for key, (_, _, value) in zip(keys, pairs, strict=True)) or "run"
+        shown = [f"{key}={value}" for key, (_, _, value) in zip(keys, pairs, strict=True)]
+        return " ".join([*([self.name] if self.name else []), *shown]) or "run"
 
 
 def _short(keys: Sequence[str]) -> list[str]:
@@ -46,6 +50,62 @@ def _short(keys: Sequence[str]) -> list[str]:
 
 
 def expand(words: Sequence[str]) -> list[Point]:
+    """Every point of the grid, and of the file that ``sweep=NAME`` names.
+
+    Raises:
+        ConfigurationError: A word is no override, or sweeps over an interval, which has no points of its own; or the
+            file is not written as it should be.
+    """
+    names = [word.partition("=")[2] for word in words if word.startswith(f"{GROUP}=")]
+    if not names:
+        return grid(words)
+    if len(names) > 1 or "," in names[0]:
+        raise ConfigurationError(f"{GROUP}={','.join(names)}: one file at a time.", "Start a sweep for each.")
+    points = list(_points_of(read_sweep_file(names[0]), [word for word in words if not word.startswith(f"{GROUP}=")]))
+    if not points:
+        raise ConfigurationError(f"{GROUP}={names[0]}: its conditions leave no run.")
+    return points
+
+
+def _points_of(file: SweepFile, command: Sequence[str]) -> Iterator[Point]:
+    said = {_key(word) for word in command}
+    seeds = [] if "seed" in said else file.seeds
+    met = set[int]()
+    if file.axes or not file.points:
+        for point in grid([*_merged(file.shared, file.axes, command), *seeds]):
+            holding = [each for each in file.conditions if each.holds(point.words)]
+            further = [word for each in holding for word in each.words if _key(word) not in said]
+            for finer in grid(further):
+                words, differs = (tuple(_merged(each, finer.words)) for each in (point.words, point.differs))
+                whole = Point(words, differs)
+                leaving = [each for each in file.exclude if each.holds(whole.words)]
+                met |= {id(each) for each in (*holding, *leaving)}
+                if not leaving:
+                    yield whole
+    for rule in (*file.conditions, *file.exclude):
+        if id(rule) not in met and said.isdisjoint(rule.when):
+            raise ConfigurationError(
+                f"{GROUP}: no run has {rule}, for which the file has a rule.", "Mend or remove it."
+            )
+    for name, own in file.points.items():
+        for point in grid([*_merged(file.shared, own, command), *seeds]):
+            yield Point(point.words, point.differs, name)
+
+
+def _merged(*layers: Sequence[str]) -> list[str]:
+    """Words of which a later layer's take the place of an earlier one's for the same key."""
+    merged: list[str] = []
+    for layer in layers:
+        keys = {_key(word) for word in layer}
+        merged = [*(word for word in merged if _key(word) not in keys), *layer]
+    return merged
+
+
+def _key(word: str) -> str:
+    return word.lstrip("+").partition("=")[0]
+
+
+def grid(words: Sequence[str]) -> list[Point]:
     """Every combination of the values that words list with commas, ``choice``, ``range`` or ``glob``.
 
     Raises:

@@ -78,7 +78,7 @@ def planned_sweep(words: Sequence[str]) -> tuple[SweepFolder, list[Planned]]:
 
 
 def _require_shared(points: Sequence[Point]) -> None:
-    for word in points[0].differs:
+    for word in dict.fromkeys(word for point in points for word in point.differs):
         key = word.lstrip("+").partition("=")[0]
         if key.partition(".")[0] in SHARED:
             raise ConfigurationError(

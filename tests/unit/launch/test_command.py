@@ -9,13 +9,8 @@ from omegaconf import OmegaConf
 
 from harness.config.compose import compose_config, resolve
 from harness.errors import ConfigurationError
-from harness.launch.command import classic_words, dry_resume, quoted, recorded_config
+from harness.launch.command import classic_words, dry_resume, recorded_config
 from harness.records.run_folder import RunFolder
-
-
-@pytest.mark.parametrize("text", ["/a/b-c.d", "/scratch/lr=1e-6", "it's", "a b", "back\\slash", "${x}", "[1]", "a,b"])
-def test_a_text_survives_hydras_grammar(text: str) -> None:
-    assert str(compose_config([f"name={quoted(text)}"])._get_node("name")._value()) == text.replace("${x}", "${x}")
 
 
 def test_flags_become_overrides() -> None:

@@ -1,0 +1,35 @@
+"""Values as words of a command, in Hydra's grammar, which gives many characters a meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def quoted(text: str) -> str:
+    """A text as a value."""
+    if text.replace("_", "").replace("/", "").replace(".", "").replace("-", "").isalnum():
+        return text
+    return "'" + text.replace("'", "\\'") + "'"
+
+
+def as_value(value: Any) -> str:
+    """A value of a YAML file: ``null``, ``1e-06``, ``[a,b]``, ``{k:1}``; a text that is a number becomes one."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{as_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(as_value(item) for item in value) + "]"
+    if isinstance(value, str):
+        return value if _is_number(value) else quoted(value) or "''"
+    return str(value)
+
+
+def _is_number(text: str) -> bool:
+    """Also those that YAML 1.1 takes for texts, such as ``1e-6``."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text == text.strip() and "_" not in text
