@@ -20,6 +20,7 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
                             ends with `sweep: PATH`
       --wait                with -m on Slurm: return when every run has ended
       --resume RUN|SWEEP    go on in its own folder
+      --allow-changes       with --resume: overrides may change what decides the result; the record tells
       --dry-run             print what would run, run nothing
       --config FILE         a YAML file with verl's sections, in place of an experiment
       --algorithm NAME --data_path FOLDER --output_dir FOLDER --epochs N
@@ -31,6 +32,8 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
   sweep cancel DIR [RUN…]   stop runs, all by default
   sweep retry DIR [RUN…]    start failed runs again, each from its last checkpoint
       --all --wait          cancelled and preempted ones too; return when every run has ended
+      --afresh              from the start; what was reached is kept in RUN/earlier
+      --allow-changes       overrides after the runs, such as cluster.memory_gb=64, may change what decides the result
   evaluate RUN|CHECKPOINT|MODEL_FOLDER
                             validate only
   check [overrides]         report every problem of a configuration
@@ -50,9 +53,9 @@ An override is key=value for any of verl's keys, or group=option:
 CLASSIC = ("config", "algorithm", "data_path", "output_dir", "core_algos", "core_function", "reward_manager", "epochs")
 # command → flag → how many values it takes
 FLAGS: dict[str, dict[str, int]] = {
-    "train": {"-m": 0, "--multirun": 0, "--wait": 0, "--resume": 1, "--dry-run": 0}
+    "train": {"-m": 0, "--multirun": 0, "--wait": 0, "--resume": 1, "--allow-changes": 0, "--dry-run": 0}
     | {f"--{name}": 1 for name in CLASSIC},
-    "sweep": {"--json": 0, "-f": 0, "--all": 0, "--failed": 0, "--wait": 0},
+    "sweep": {"--json": 0, "-f": 0, "--all": 0, "--failed": 0, "--wait": 0, "--afresh": 0, "--allow-changes": 0},
     "evaluate": {},
     "check": {"--deep": 0, "--json": 0, "--strict": 0},
     "show": {"--diff": 2},
@@ -146,12 +149,13 @@ def _train(flags: Flags, overrides: list[str]) -> int:
         for flag in flags:
             if flag.lstrip("-") in CLASSIC:
                 raise ConfigurationError(f"--resume goes on with what is recorded; {flag} cannot change it.")
+    allow = bool(flags.get("--allow-changes"))
     if _is_sweep(flags, words, resumed):
         return _start_sweep(flags, words, resumed)
     if flags.get("--dry-run"):
-        print(dry_resume(str(resumed), words) if resumed else dry_run(words, file), end="")
+        print(dry_resume(str(resumed), words, allow) if resumed else dry_run(words, file), end="")
         return 0
-    run = resume_run(str(resumed), words) if resumed else train_run(words, file)
+    run = resume_run(str(resumed), words, allow) if resumed else train_run(words, file)
     print(f"run: {run}")
     return 0
 

@@ -8,14 +8,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from harness.check.find import require_valid
 from harness.components.instantiate import instantiate
 from harness.config.classic import data_files, experiment_from
 from harness.config.compose import compose_config, resolve
-from harness.config.fingerprint import identity
-from harness.config.plugins import list_in
 from harness.config.words import quoted
 from harness.errors import ConfigurationError
-from harness.launch.difference import differing
+from harness.launch.changes import record_changes, recorded_config, resumable_config
 from harness.records.run_folder import RunFolder
 
 
@@ -43,8 +42,6 @@ def launcher_of(overrides: Sequence[str], file: str | None = None) -> str:
 
 def dry_run(overrides: Sequence[str], file: str | None = None) -> str:
     """The resolved configuration and the folder a run would get."""
-    from harness.check.find import require_valid
-
     config = _compose(overrides, file)
     require_valid(config, overrides)
     folder = Path(config.output_root) / config.name
@@ -72,41 +69,38 @@ def _compose(overrides: Sequence[str], file: str | None) -> DictConfig:
     return compose_config(overrides, experiment=experiment_from(file) if file else None)
 
 
-def resume_run(path: str, overrides: Sequence[str]) -> str:
+def resume_run(path: str, overrides: Sequence[str], allow: bool = False) -> str:
     """Go on with a run; returns its folder.
+
+    Args:
+        path: The run's folder.
+        overrides: Values on top of what is recorded.
+        allow: Whether what decides the result may change.
 
     Raises:
         ConfigurationError: It is not a run, or the overrides would make another experiment of it.
     """
-    run, config = _resumable(path, overrides)
+    run = RunFolder.open(path)
+    config = resumable_config(run, overrides, allow)
     if OmegaConf.select(config, "cluster.launcher") == "slurm":
         raise ConfigurationError(
             f"{run.shown()} is a run of a sweep on Slurm; this machine is not where it belongs.",
             f"harness sweep retry {RunFolder(run.path.parent).shown()} {run.run_id}, or add cluster.launcher=local.",
         )
+    require_valid(config, overrides)
+    record_changes(run, config, overrides)
     manager = build_manager(config, overrides)
     manager.resume(run)
     return run.shown()
 
 
-def dry_resume(path: str, overrides: Sequence[str]) -> str:
+def dry_resume(path: str, overrides: Sequence[str], allow: bool = False) -> str:
     """What `resume_run` would go on with, and from which step."""
-    run, config = _resumable(path, overrides)
+    run = RunFolder.open(path)
+    config = resumable_config(run, overrides, allow)
     steps = run.checkpoint_steps()
     where = f"from step {steps[-1]}" if steps else "from its start, as it has no checkpoint"
     return f"# would go on with {run.shown()} {where}\n{OmegaConf.to_yaml(config)}"
-
-
-def _resumable(path: str, overrides: Sequence[str]) -> tuple[RunFolder, DictConfig]:
-    run = RunFolder.open(path)
-    config = recorded_config(run, overrides)
-    changed = [key for key, _, _ in differing(identity(OmegaConf.load(run.config)), identity(config))]
-    if changed:
-        raise ConfigurationError(
-            f"--resume: {', '.join(changed)} would differ from what {run.shown()} was trained with.",
-            "Leave them out, or start a new run.",
-        )
-    return run, config
 
 
 def evaluate_run(target: str, overrides: Sequence[str]) -> str:
@@ -147,36 +141,3 @@ def evaluate_run(target: str, overrides: Sequence[str]) -> str:
 def is_model_folder(path: Path) -> bool:
     """Whether it is a folder that `transformers` loads."""
     return (path / "config.json").is_file()
-
-
-def recorded_config(run: RunFolder, overrides: Sequence[str]) -> DictConfig:
-    """A run's configuration with overrides on its values (not its groups: they have been composed)."""
-    config = OmegaConf.load(run.config)
-    _require_trust(run, config, overrides)
-    for override in overrides:
-        if override.startswith(("trusted_modules=", "plugins=")):
-            continue  # they repeat what is recorded
-        key, separator, value = override.lstrip("+").partition("=")
-        if not separator or (
-            OmegaConf.select(config, key) is None and not override.startswith("+") and not _has(config, key)
-        ):
-            raise ConfigurationError(f"{override}: {key} is not a key of {run.shown()}'s configuration.")
-        OmegaConf.update(config, key, OmegaConf.create(f"value: {value}").value)
-    return config
-
-
-def _require_trust(run: RunFolder, config: DictConfig, overrides: Sequence[str]) -> None:
-    """A record is a file like any other: what it trusts is trusted once more by the command, or not at all."""
-    given = {*list_in("trusted_modules", overrides), *list_in("plugins", overrides)}
-    missing = [module for module in config.get("trusted_modules") or [] if module not in given]
-    if missing:
-        raise ConfigurationError(
-            f"{run.shown()} was made with trusted_modules=[{','.join(missing)}], which may run any code.",
-            f"If you trust them, add trusted_modules=[{','.join(missing)}] to the command.",
-        )
-
-
-def _has(config: DictConfig, key: str) -> bool:
-    parent, _, leaf = key.rpartition(".")
-    node = OmegaConf.select(config, parent) if parent else config
-    return isinstance(node, DictConfig) and leaf in node

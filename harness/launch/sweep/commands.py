@@ -6,16 +6,21 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from harness.check.find import require_valid
+from harness.config.fingerprint import fingerprint
 from harness.errors import ConfigurationError
+from harness.launch.changes import ALLOW, record_changes, resumable_config, set_aside
 from harness.launch.slurm.commands import slurm
 from harness.launch.stops import CANCEL_MARK
-from harness.launch.sweep.folder import SweepFolder, find_runs
+from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder, find_runs, is_run
 from harness.launch.sweep.follow import print_log
 from harness.launch.sweep.ledger import Row, read_ledger
 from harness.launch.sweep.start import start_runs
@@ -26,7 +31,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "status": ("--json",),
     "logs": ("-f",),
     "cancel": (),
-    "retry": ("--failed", "--all", "--wait"),
+    "retry": ("--failed", "--all", "--wait", "--afresh", "--allow-changes"),
 }
 USAGE = "harness sweep status|logs|cancel|retry DIR"
 
@@ -56,7 +61,7 @@ def sweep_command(words: Sequence[str], flags: Mapping[str, Any]) -> tuple[str, 
     if action == "cancel":
         return sweep_cancel(folder, names), True
     if action == "retry":
-        sweep, well = sweep_retry(folder, names, bool(flags.get("--all")), bool(flags.get("--wait")))
+        sweep, well = sweep_retry(folder, names, {flag for flag, given in flags.items() if given})
         return f"sweep: {sweep.shown()}", well
     if len(names) != 1:
         raise ConfigurationError("harness sweep logs: name one run.", USAGE)
@@ -105,18 +110,52 @@ def _terminate(row: Row) -> None:
         os.kill(row.status.pid, signal.SIGTERM)
 
 
-def sweep_retry(path: str, names: Sequence[str], every: bool, wait: bool) -> tuple[SweepFolder, bool]:
-    """Start runs again, each from its last checkpoint: those that failed, those named, or all that are not done."""
+def sweep_retry(path: str, words: Sequence[str], flags: Collection[str] = ()) -> tuple[SweepFolder, bool]:
+    """Start runs again, each from its last checkpoint: those that failed, those named, or all that are not done.
+
+    Args:
+        path: The sweep's folder.
+        words: Names of runs, and overrides on what is recorded of them; those of ``cluster`` count for the sweep.
+        flags: ``--all``, ``--wait``, ``--afresh``, ``--allow-changes``.
+
+    Raises:
+        ConfigurationError: A name is no run of the sweep, or an override makes it another experiment.
+    """
     sweep = SweepFolder.open(path)
     plan = sweep.plan()
+    names = [word for word in words if "=" not in word or is_run(plan, word)]
+    overrides = [word for word in words if word not in names]
     rows = read_ledger(sweep, plan)
-    again = ("failed", "cancelled", "preempted") if every or names else ("failed",)
+    again = ("failed", "cancelled", "preempted") if "--all" in flags or names else ("failed",)
     chosen = {run.index for run in find_runs(plan, names)} if names else {row.run.index for row in rows}
     left = [row.run for row in rows if row.run.index in chosen and row.status.state in again]
+    allow = ALLOW in flags or "--afresh" in flags  # what begins again is another experiment all through
+    configs = [resumable_config(sweep.run(run), overrides, allow) for run in left] if overrides else []
+    for config in configs:
+        require_valid(config, overrides)
+    if configs:
+        plan = _with_changes(sweep, plan, left, configs, overrides)
     for run in left:
-        (sweep.run(run).path / CANCEL_MARK).unlink(missing_ok=True)
-        StatusWriter(sweep.run(run)).queued()
-    return sweep, start_runs(sweep, plan, left, wait)
+        folder = sweep.run(run)
+        if "--afresh" in flags:
+            set_aside(folder)
+        (folder.path / CANCEL_MARK).unlink(missing_ok=True)
+        StatusWriter(folder).queued()
+    return sweep, start_runs(sweep, plan, left, "--wait" in flags)
+
+
+def _with_changes(
+    sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], configs: Sequence[DictConfig], words: Sequence[str]
+) -> Plan:
+    """Record what runs go on with; the plan with it."""
+    now = {}
+    for run, config in zip(runs, configs, strict=True):
+        record_changes(sweep.run(run), config, words)
+        now[run.index] = replace(run, seed=int(config.seed), fingerprint=fingerprint(config))
+    cluster: Any = OmegaConf.to_container(configs[0].cluster, resolve=True)
+    changed = replace(plan, runs=[now.get(run.index, run) for run in plan.runs], cluster=cluster)
+    sweep.save(changed)
+    return changed
 
 
 def sweep_log(path: str, name: str) -> Path:

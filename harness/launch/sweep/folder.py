@@ -157,12 +157,21 @@ def find_runs(plan: Plan, names: Sequence[str]) -> list[PlannedRun]:
     """
     found = []
     for name in names:
-        plain = Path(name).name
-        run = next((run for run in plan.runs if plain in (run.run_id, str(run.index)) or name == run.label), None)
+        run = _find_run(plan, name)
         if run is None:
             raise ConfigurationError(f"{name}: the sweep has no such run.", f"It has {_some(plan)}.")
         found.append(run)
     return found
+
+
+def is_run(plan: Plan, name: str) -> bool:
+    """Whether a word names a run of the sweep."""
+    return _find_run(plan, name) is not None
+
+
+def _find_run(plan: Plan, name: str) -> PlannedRun | None:
+    plain = Path(name).name if "/" in name.partition("=")[0] else name  # a path, and no key with a path as its value
+    return next((run for run in plan.runs if plain in (run.run_id, str(run.index), run.label)), None)
 
 
 def _some(plan: Plan) -> str:

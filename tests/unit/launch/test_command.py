@@ -9,7 +9,8 @@ from omegaconf import OmegaConf
 
 from harness.config.compose import compose_config, resolve
 from harness.errors import ConfigurationError
-from harness.launch.command import classic_words, dry_resume, recorded_config
+from harness.launch.changes import recorded_config
+from harness.launch.command import classic_words, dry_resume
 from harness.records.run_folder import RunFolder
 
 
@@ -35,7 +36,7 @@ def test_a_resume_leaves_seed_and_places_as_they_are(tmp_path: Path) -> None:
     run = RunFolder.create(tmp_path, "name", None)
     OmegaConf.save(resolve(compose_config(["experiment=quickstart_tiny", "trainer.logger=[console]"])), run.config)
     for word, key in (("seed=9", "seed"), ("name=other", "name"), ("algorithm.gamma=0.5", "algorithm.gamma")):
-        with pytest.raises(ConfigurationError, match=f"--resume: {key} would differ"):
+        with pytest.raises(ConfigurationError, match=f"{key} would differ"):
             dry_resume(str(run.path), [word])
     assert "would go on with" in dry_resume(str(run.path), ["trainer.save_freq=2"])
     (run.checkpoints / "global_step_4").mkdir(parents=True)

@@ -85,10 +85,17 @@ def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]
         (["sweep", "logs", "SWEEP", "seed-1"], "has written no log yet"),
         (["sweep", "cancel", "SWEEP", "seed-9"], "seed-9: the sweep has no such run."),
         (["train", "-m", TINY, "seed=interval(1,2)"], "an interval has no points"),
+        (["train", "-m", TINY, "cluster.time=60,90"], "cluster.time is the same for all runs of a sweep"),
+        (["sweep", "retry", "SWEEP", "seed-1", "seed=4"], "seed would differ from what"),
+        (["sweep", "retry", "SWEEP", "seed-1", "seed=4"], "or add --allow-changes, which its record will tell."),
+        (["sweep", "retry", "SWEEP", "seed-1", "data.nothing=4"], "data.nothing is not a key of"),
+        (["sweep", "retry", "SWEEP", "seed-1", "algorithm=ppo"], "algorithm is a section of"),
+        (["sweep", "retry", "SWEEP", "seed-1", "cluster.at_once=many"], "cluster.at_once"),
     ],
 )
 def test_what_is_asked_wrongly(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = make_sweep([TINY, "seed=1,2"])
+    StatusWriter(sweep.run(sweep.plan().runs[0])).cancelled()
     assert main([str(sweep.path) if word == "SWEEP" else word for word in words]) == 2
     assert message in capsys.readouterr().err
 
