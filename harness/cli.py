@@ -183,6 +183,11 @@ def _start_sweep(flags: Flags, words: list[str], resumed: Any) -> int:
         raise ConfigurationError(
             "--config is for a single run on this machine.", "Put it into conf/experiment/NAME.yaml for more."
         )
+    if resumed and words:
+        raise ConfigurationError(
+            f"--resume {resumed} starts what is left of the sweep as it was planned; {words[0]} would change it.",
+            f"harness sweep retry {resumed} --all {' '.join(words)}",
+        )
     if flags.get("--dry-run") and not resumed:
         print(dry_sweep(words), end="")
         return 0

@@ -86,6 +86,7 @@ def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]
         (["sweep", "cancel", "SWEEP", "seed-9"], "seed-9: the sweep has no such run."),
         (["train", "-m", TINY, "seed=interval(1,2)"], "an interval has no points"),
         (["train", "-m", TINY, "cluster.time=60,90"], "cluster.time is the same for all runs of a sweep"),
+        (["train", "--resume", "SWEEP", "seed=4"], "starts what is left of the sweep as it was planned; seed=4 would"),
         (["sweep", "retry", "SWEEP", "seed-1", "seed=4"], "seed would differ from what"),
         (["sweep", "retry", "SWEEP", "seed-1", "seed=4"], "or add --allow-changes, which its record will tell."),
         (["sweep", "retry", "SWEEP", "seed-1", "data.nothing=4"], "data.nothing is not a key of"),
