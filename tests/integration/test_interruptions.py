@@ -5,6 +5,7 @@ Fifty interruptions are ``benchmarks/interruptions.py``.
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def test_three_interruptions(tmp_path: Path) -> None:
     run, made = interrupted(tmp_path, given, most=3, longest=45.0, draw=random.Random(SEED))
     whole = undisturbed(tmp_path, given)
     assert made, "nothing was interrupted"
-    for before, each in zip(made, made[1:], strict=False):
+    for before, each in itertools.pairwise(made):
         assert each.step >= before.saved, "what was saved is not done again"
     assert differences(run, whole, STEPS) == []
     assert len(without_record(run, STEPS)) <= len(made)
