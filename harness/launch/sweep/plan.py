@@ -87,7 +87,8 @@ def _told(problems: dict[str, list[str]], count: int) -> str:
         where = "every run" if len(labels) == count else ", ".join(labels[:4]) + (", …" if len(labels) > 4 else "")
         lines.append(f"{where}:\n  " + text.replace("\n", "\n  "))
     left = len(problems) - SHOWN_PROBLEMS
-    return f"{len(problems)} problems in a sweep of {count} runs; nothing was started:\n" + "\n".join(
+    counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return f"{counted} in a sweep of {count} runs; nothing was started:\n" + "\n".join(
         [*lines, *([f"and {left} more"] if left > 0 else [])]
     )
 

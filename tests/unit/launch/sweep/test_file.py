@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from harness.cli import main
 from harness.errors import ConfigurationError
 from harness.launch.sweep.points import expand
+from harness.launch.sweep.prepare import planned_sweep
 
 STUDY = """# A study.
 overrides: [experiment=quickstart_tiny, algorithm=ppo]
@@ -97,6 +99,14 @@ def test_what_is_wrong_with_a_file(text: str, message: str, study: Path) -> None
 def test_what_is_asked_wrongly(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", *words]) == 2
     assert f"error: {message}" in capsys.readouterr().err
+
+
+def test_the_guides_file(study: Path) -> None:
+    guide = Path(__file__).parents[4] / "docs/guides/sweep.md"
+    study.write_text(re.search(r"```yaml\n(.*?)```", guide.read_text(), re.DOTALL)[1])
+    _, planned = planned_sweep(["sweep=study"])
+    assert len(planned) == 24
+    assert {each.point.name for each in planned} == {"", "baseline"}
 
 
 def test_it_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
