@@ -21,6 +21,7 @@ from harness.check.memory import memory_problems
 from harness.check.names import name_problems
 from harness.check.problem import Problem
 from harness.check.targets import target_problems
+from harness.check.tracking import tracking_problems
 from harness.check.values import lookup, range_problems, type_problems
 from harness.config.compose import resolved_tree
 from harness.config.origins import Origins
@@ -61,6 +62,7 @@ def find_problems(
         lambda: name_problems(tree),
         lambda: _devices(tree),
         lambda: cluster_problems(tree),
+        lambda: tracking_problems(tree),
         lambda: arithmetic_problems(tree),
         lambda: batch_problems(tree),
         lambda: memory_problems(tree),

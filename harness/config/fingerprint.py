@@ -46,6 +46,7 @@ IGNORED = (
     "trusted_modules",
     "plugins",
     "cluster",
+    "tracking",
     "scoring.processes",
     "ray_kwargs",
     "global_profiler",

@@ -1,0 +1,86 @@
+"""`harness sync`: uploads what W&B has not got, from the records that its client has kept in the runs' folders."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from harness.errors import ConfigurationError
+from harness.records.metrics import read_metrics
+from harness.records.run_folder import RunFolder
+from harness.records.status import read_status
+from harness.tracking.state import FILE, read_tracking, write_tracking
+from harness.tracking.wandb_run import has_key
+
+SECONDS_A_RUN = 600
+
+
+def sync_runs(root: Path, say: Callable[[str], None]) -> bool:
+    """Upload every run below a folder that W&B has not got whole.
+
+    Args:
+        root: A run, a sweep, or a folder of them.
+        say: Told a line for each run.
+
+    Returns:
+        Whether W&B has all of them now.
+
+    Raises:
+        ConfigurationError: There is no such folder, or no key.
+    """
+    if not root.is_dir():
+        raise ConfigurationError(f"{root}: there is no such folder.", "Name a run, a sweep, or the folder of all runs.")
+    waiting = [run for run in tracked_runs(root) if not read_tracking(run).uploaded]
+    if waiting and not has_key():
+        raise ConfigurationError("This machine has no key for W&B.", "Run `wandb login`, or set WANDB_API_KEY.")
+    well = True
+    for run in waiting:
+        if not read_status(run).has_ended:
+            say(f"{run.shown()}: it has not ended; its own process tells W&B")
+            continue
+        why = _upload(run)
+        well = well and not why
+        say(f"{run.shown()}: {why or f'uploaded {read_tracking(run).url}'.rstrip()}")
+    if not waiting:
+        say("W&B has everything.")
+    return well
+
+
+def tracked_runs(root: Path) -> Iterator[RunFolder]:
+    """Runs that a tracker has followed, at most three levels down; frozen source is not entered."""
+    for pattern in ("", "*/", "*/*/", "*/*/*/"):
+        for file in sorted(root.glob(f"{pattern}{FILE}")):
+            if "code" not in file.relative_to(root).parts:
+                yield RunFolder(file.parent)
+
+
+def _upload(run: RunFolder) -> str:
+    """Give W&B what its client has kept of each start, the earliest first, then what the client was never told.
+
+    Returns:
+        Why W&B did not take it; empty where it did.
+    """
+    state = read_tracking(run)
+    for folder in state.folders:
+        if why := _done([sys.executable, "-m", "wandb", "sync", "--yes", str(run.path / folder)]):
+            return f"W&B did not take {folder}: {why}"
+    state = replace(state, uploaded=True, why="")
+    write_tracking(run, state)
+    if max((record.step for record in read_metrics(run.metrics)), default=-1) > state.told_step:
+        why = _done([sys.executable, "-m", "harness.tracking.follow", str(run.path)])
+        state = read_tracking(run)
+        return why or ("" if state.uploaded else state.why)
+    return ""
+
+
+def _done(command: list[str]) -> str:
+    """Run it; the last line of what it said where it failed."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS_A_RUN)
+    except subprocess.TimeoutExpired:
+        return f"no answer within {SECONDS_A_RUN} s"
+    said = (done.stderr or done.stdout).strip().splitlines()
+    return (said[-1] if said else f"exit code {done.returncode}") if done.returncode else ""
