@@ -1,0 +1,80 @@
+"""W&B's real client, fed from a run's record, against a server at the HTTP boundary that works or fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from runs import environment
+from wandb_server import Server, wandb_server
+
+from harness.cli import main
+from harness.records.run_folder import RunFolder
+from harness.tracking.state import read_tracking
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "unit" / "report"))
+from demo_run import make_demo_run  # noqa: E402
+
+STEPS = 20
+
+
+def follow(run: RunFolder, server: Server | None) -> None:
+    """The process that a training starts, on a run that has ended."""
+    variables = environment() | (server.variables if server else {"WANDB_API_KEY": "", "NETRC": os.devnull})
+    command = [sys.executable, "-m", "harness.tracking.follow", str(run.path)]
+    subprocess.run(command, env=variables, check=True, capture_output=True, timeout=150)
+
+
+def test_wandb_is_told_everything_once(tmp_path: Path) -> None:
+    run = make_demo_run(tmp_path, steps=STEPS, prompts=20)
+    with wandb_server() as server:
+        follow(run, server)
+        follow(run, server)  # as a resumed run does; nothing is repeated
+    (about,) = server.runs.values()
+    assert about["groupName"] == "quickstart actor_rollout_ref.actor.optim.lr=2e-5"
+    assert {"seed:1", "model:SmolLM2-135M-Instruct"} <= set(about["tags"])
+    config = json.loads(about["config"])
+    assert config["harness"]["value"]["fingerprint"] == "9f2c51e07ab4"
+    assert about["exitcode"] == 0
+    (rows,) = server.history.values()
+    assert [row["_step"] for row in rows if "critic/score/mean" in row] == list(range(1, STEPS + 1))
+    tables = [row for row in rows if "generations" in row]
+    assert [row["_step"] for row in tables] == [0, 10, 20]
+    state = read_tracking(run)
+    assert (state.mode, state.uploaded, state.told_step) == ("online", True, STEPS)
+
+
+@pytest.mark.parametrize(("mode", "why"), [("reject", "401"), ("none", "no key")])
+def test_where_wandb_is_not_to_be_had_it_is_kept_and_uploaded_later(
+    mode: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_demo_run(tmp_path, steps=STEPS, prompts=20)
+    with wandb_server(mode) as server:
+        follow(run, server if mode != "none" else None)
+        state = read_tracking(run)
+        assert (state.mode, state.uploaded, state.told_step) == ("offline", False, STEPS)
+        assert why in state.why
+        server.mode = "ok"
+        for name, value in server.variables.items():
+            monkeypatch.setenv(name, value)
+        assert main(["sync", str(tmp_path)]) == 0
+        assert "uploaded" in capsys.readouterr().out
+        (rows,) = server.history.values()
+        assert len([row for row in rows if "critic/score/mean" in row]) == STEPS
+        assert main(["sync", str(tmp_path)]) == 0
+        assert capsys.readouterr().out == "W&B has everything.\n"
+
+
+def test_a_sync_without_a_key_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_demo_run(tmp_path, steps=2, prompts=4)
+    (run.path / "tracking.json").write_text("{}")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    assert main(["sync", str(tmp_path)]) == 2
+    assert "Run `wandb login`" in capsys.readouterr().err
