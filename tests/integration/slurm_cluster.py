@@ -15,8 +15,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from slurm_hosts import Hosts
+if TYPE_CHECKING:
+    from slurm_hosts import Hosts
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 NODES = 2

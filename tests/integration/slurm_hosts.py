@@ -26,7 +26,8 @@ mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs "$LOCAL"
 mount --bind "$HOSTS" /etc/hosts
 hostname "$NAME"
-exec "$@"
+"$@" &
+wait $!  # as the first process it also reaps orphans
 """
 
 
