@@ -142,12 +142,18 @@ def _connected(**settings: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Put signal handlers back: Ray installs one for SIGTERM that ends the process at once."""
+    """Put signal handlers back: Ray installs one for SIGTERM that ends the process at once.
+
+    Its processes inherit that SIGUSR2 is blocked: a scheduler's warning, which some send to every process of a job, is
+    for this one.
+    """
     numbers = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
     before = {number: signal.getsignal(number) for number in numbers}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in before.items():
             signal.signal(number, handler)
 
