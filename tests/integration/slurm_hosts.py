@@ -59,9 +59,12 @@ class Hosts:
                 _run("ip", "-n", space, "link", "set", device, "up")
 
     @staticmethod
-    def missing() -> list[str]:
-        """Programs that are not there."""
-        return [program for program in PROGRAMS if not shutil.which(program)]
+    def are_impossible() -> str:
+        """Why there can be none here; empty where there can."""
+        if missing := [program for program in PROGRAMS if not shutil.which(program)]:
+            return f"{', '.join(missing)} not installed: python scripts/debian.py slurm"
+        made = subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "true"], check=False)
+        return "making namespaces is not allowed" if made.returncode else ""
 
     @property
     def gateway(self) -> str:
@@ -99,11 +102,22 @@ class Hosts:
 
     def processes(self, host: int) -> list[str]:
         """Names of what runs on a host."""
-        found = []
-        for process in psutil.Process(self.running[host].pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                found.append(process.name())
-        return found
+        return [name for _, name in self._processes(host)]
+
+    def clear(self, host: int, keep: str) -> None:
+        """End what runs on a host but its first process and ``keep``.
+
+        A cluster whose Slurm tracks processes by cgroups does so when a job is over; here they can slip out.
+        """
+        for process, name in self._processes(host)[1:]:
+            if name != keep:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+    def local_files(self, host: int) -> list[Path]:
+        """What lies in a host's local folder."""
+        first, _ = self._processes(host)[0]
+        return list(Path(f"/proc/{first.pid}/root/{self.local}").iterdir())
 
     def close(self) -> None:
         """End every host and take the network down."""
@@ -114,6 +128,14 @@ class Hosts:
             _run("ip", "netns", "del", self._space(host))
         _run("ip", "link", "del", self.bridge)
         self.local.rmdir()
+
+    def _processes(self, host: int) -> list[tuple[psutil.Process, str]]:
+        """With their names, the first one first."""
+        found = []
+        for process in psutil.Process(self.running[host].pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                found.append((process, process.name()))
+        return found
 
     def _space(self, host: int) -> str:
         return f"hn{self.number}-{host}"
