@@ -212,8 +212,11 @@ def _tell(janitor: subprocess.Popen[str], *lines: str) -> None:
 
 
 @contextlib.contextmanager
-def processes_ended() -> Iterator[Callable[[], None]]:
+def processes_ended(patience: float = SHUTDOWN_SECONDS) -> Iterator[Callable[[], None]]:
     """End what was started in the body and has outlived it.
+
+    Args:
+        patience: How long it may outlive it, in seconds.
 
     Yields:
         A function to call before Ray shuts down: afterwards its orphans are nobody's children.
@@ -229,7 +232,7 @@ def processes_ended() -> Iterator[Callable[[], None]]:
         yield note
     finally:
         note()
-        _, alive = psutil.wait_procs(started, timeout=SHUTDOWN_SECONDS)
+        _, alive = psutil.wait_procs(started, timeout=patience)
         for process in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -23,6 +23,7 @@ POLL_SECONDS = 0.5
 LOOK_EVERY_SECONDS = 3.0
 SILENT_SECONDS = 30.0  # a head that does not answer for so long is gone
 ENDING_SECONDS = 15.0
+OVER = "the run is over"
 
 
 def main() -> int:
@@ -35,14 +36,12 @@ def main() -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda number, frame: None)  # unlike SIG_IGN, Ray's processes do not inherit it
     os.environ |= {**head.environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": head.token}
-    with temporary_folder() as (folder, note_for_janitor), processes_ended() as note_processes:
+    with temporary_folder() as (folder, note_for_janitor), processes_ended(patience=2.0) as note_processes:
         ray = _joined(meeting, head, folder)
         note_for_janitor()
-        try:
-            why = _serve(meeting, head, ray)
-        finally:
-            note_processes()
-            _end(ray)
+        why = _serve(meeting, head, ray)
+        note_processes()
+        _end(ray, ENDING_SECONDS if why == OVER else 0.0)  # without its head it would wait in vain to be let go
     sys.stderr.write(f"harness: node {meeting.name} leaves: {why}\n")
     return 0
 
@@ -71,7 +70,7 @@ def _serve(meeting: Meeting, head: Head, ray: subprocess.Popen[bytes]) -> str:
     while True:
         time.sleep(POLL_SECONDS)
         if meeting.is_closed():
-            return "the run is over"
+            return OVER
         if (now := time.monotonic()) - looked > LOOK_EVERY_SECONDS:
             looked = now
             answers = _answers(head.address)
@@ -97,10 +96,10 @@ def _answers(address: str) -> bool | None:
         return None
 
 
-def _end(ray: subprocess.Popen[bytes]) -> None:
+def _end(ray: subprocess.Popen[bytes], patience: float) -> None:
     ray.send_signal(signal.SIGTERM)
     try:
-        ray.wait(ENDING_SECONDS)
+        ray.wait(patience)
     except subprocess.TimeoutExpired:
         ray.kill()
         ray.wait()

@@ -48,7 +48,7 @@ def test_a_run_that_never_starts_ray(meeting: Meeting) -> None:
 def test_a_run_that_ends(meeting: Meeting, listening: socket.socket, ray: subprocess.Popen[bytes]) -> None:
     meeting.close()
     assert node._serve(meeting, head_at(listening), ray) == "the run is over"
-    node._end(ray)
+    node._end(ray, 10.0)
     assert ray.returncode == -15
 
 
