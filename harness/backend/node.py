@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from harness.backend.cluster import processes_ended, temporary_folder
+from harness.backend.nodes import SILENT_SECONDS, answers_at
 from harness.records.meeting import Head, Meeting
 
 POLL_SECONDS = 0.5
 LOOK_EVERY_SECONDS = 3.0
-SILENT_SECONDS = 30.0  # a head that does not answer for so long is gone
 ENDING_SECONDS = 15.0
 OVER = "the run is over"
 
@@ -66,6 +65,8 @@ def _joined(meeting: Meeting, head: Head, folder: str) -> subprocess.Popen[bytes
 
 def _serve(meeting: Meeting, head: Head, ray: subprocess.Popen[bytes]) -> str:
     """Returns why it is over."""
+    host, _, port = head.address.rpartition(":")
+    place = host.strip("[]"), int(port)
     answered = looked = time.monotonic()
     while True:
         time.sleep(POLL_SECONDS)
@@ -73,27 +74,15 @@ def _serve(meeting: Meeting, head: Head, ray: subprocess.Popen[bytes]) -> str:
             return OVER
         if (now := time.monotonic()) - looked > LOOK_EVERY_SECONDS:
             looked = now
-            answers = _answers(head.address)
+            answers = answers_at(*place, seconds=LOOK_EVERY_SECONDS)
             answered = now if answers else answered
             if answers is False or now - answered > SILENT_SECONDS:
                 return f"the head at {head.address} is gone"
         if ray.poll() is not None:
             why = f"Ray ended with exit code {ray.returncode}"
-            if _answers(head.address):
+            if answers_at(*place, seconds=LOOK_EVERY_SECONDS):
                 meeting.fail(why)
             return why
-
-
-def _answers(address: str) -> bool | None:
-    """Whether the head takes connections; None where nothing says that it does not, such as a lost packet."""
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), LOOK_EVERY_SECONDS):
-            return True
-    except ConnectionRefusedError:
-        return False
-    except OSError:
-        return None
 
 
 def _end(ray: subprocess.Popen[bytes], patience: float) -> None:

@@ -16,7 +16,7 @@ from harness.records.meeting import Head, Meeting
 
 JOIN_SECONDS = 300.0  # Ray is up in ten; a node whose file system is cold takes minutes to load Python
 LOOK_EVERY_SECONDS = 5.0
-ANSWER_SECONDS = 5.0
+SILENT_SECONDS = 30.0  # a node that does not answer for so long is gone
 RESOURCES = ("num_cpus", "num_gpus", "object_store_memory")
 
 
@@ -29,6 +29,8 @@ class Nodes:
 
     def __init__(self, meeting: Meeting | None = None) -> None:
         self.meeting = meeting
+        self._others: dict[str, tuple[str, int]] = {}  # name → where its raylet listens
+        self._answered: dict[str, float] = {}
         self._looked = 0.0
 
     def settings(self) -> dict[str, str]:
@@ -67,7 +69,7 @@ class Nodes:
             if failures := self.meeting.failures():
                 raise TrainingError(f"Ray cannot start: {'; '.join(failures)}.", "See the job's log.", "starting Ray")
             if time.monotonic() > deadline:
-                there = ", ".join(_name(node) for node in alive)
+                there = ", ".join(str(node["NodeName"]) for node in alive)
                 raise TrainingError(
                     f"Ray cannot start: of {self.meeting.nodes} nodes only {there} joined in {JOIN_SECONDS:.0f} s.",
                     f"The others have to reach {self.meeting.address} on any port; see the job's log.",
@@ -75,47 +77,57 @@ class Nodes:
                 )
             time.sleep(0.2)
         if self.meeting:
-            names = sorted(f"{_name(node)} ({node['NodeManagerAddress']})" for node in _alive())
-            sys.stderr.write(f"harness: Ray runs on {', '.join(names)}\n")
+            self._remember(self.meeting.name)
+
+    def _remember(self, own: str) -> None:
+        places = {node["NodeName"]: (node["NodeManagerAddress"], node["NodeManagerPort"]) for node in _alive()}
+        shown = ", ".join(f"{name} ({address})" for name, (address, _) in sorted(places.items()))
+        sys.stderr.write(f"harness: Ray runs on {shown}\n")
+        self._others = {name: place for name, place in places.items() if name != own}
+        self._answered = dict.fromkeys(self._others, time.monotonic())
 
     def check(self) -> None:
         """Look whether all are there. Cheap enough for every turn of a poll loop.
 
+        Asks the nodes and not Ray, which takes a minute to notice and, where its head has ended, to answer at all.
+
         Raises:
             NodeLost: One is not.
         """
-        if self.meeting and time.monotonic() - self._looked > LOOK_EVERY_SECONDS:
-            self._looked = time.monotonic()
-            self._require([node for node in ray.nodes() if not node["Alive"]])
+        now = time.monotonic()
+        if now - self._looked < LOOK_EVERY_SECONDS:
+            return
+        self._looked = now
+        answers = {name: answers_at(*place, seconds=1.0) for name, place in self._others.items()}
+        self._answered |= {name: now for name, answer in answers.items() if answer}
+        silent = [name for name in answers if now - self._answered[name] > SILENT_SECONDS]
+        self._require([name for name, answer in answers.items() if answer is False or name in silent])
 
     def explain(self, error: Exception) -> None:
-        """Whether an error of the training comes from a node that is gone: Ray itself takes a minute to notice.
+        """Whether an error of the training comes from a node that is gone.
 
         Raises:
             NodeLost: It does.
         """
-        if self.meeting:
-            self._require([node for node in ray.nodes() if not (node["Alive"] and _answers(node))], error)
+        self._require([name for name, place in self._others.items() if not answers_at(*place, seconds=5.0)], error)
 
-    def _require(self, gone: list[dict[str, Any]], error: Exception | None = None) -> None:
+    def _require(self, lost: list[str], error: Exception | None = None) -> None:
         said = self.meeting.failures() if self.meeting else []
-        if gone or said:
-            lost = [f"node {_name(node)} was lost" for node in gone]
-            raise NodeLost("; ".join(said or lost), "Go on from the last checkpoint on other nodes.") from error
+        if lost or said:
+            what = "; ".join(said or [f"node {name} was lost" for name in lost])
+            raise NodeLost(what, "Go on from the last checkpoint on other nodes.") from error
 
 
 def _alive() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-def _name(node: dict[str, Any]) -> str:
-    return str(node["NodeName"])
-
-
-def _answers(node: dict[str, Any]) -> bool:
-    """Whether its raylet takes connections."""
+def answers_at(host: str, port: int, seconds: float) -> bool | None:
+    """Whether something takes connections there; None where nothing says that it does not, such as a lost packet."""
     try:
-        with socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), ANSWER_SECONDS):
+        with socket.create_connection((host, port), seconds):
             return True
-    except OSError:
+    except ConnectionRefusedError:
         return False
+    except OSError:
+        return None
