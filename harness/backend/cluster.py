@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -203,12 +204,14 @@ def temporary_folder() -> Iterator[tuple[str, Callable[[], None]]]:
     finally:
         _tell(janitor, "done")
         janitor.wait()
+        shutil.rmtree(folder, ignore_errors=True)  # where the janitor got a signal that was for this process
 
 
 def _tell(janitor: subprocess.Popen[str], *lines: str) -> None:
     if janitor.stdin:
-        janitor.stdin.write("".join(f"{line}\n" for line in lines))
-        janitor.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            janitor.stdin.write("".join(f"{line}\n" for line in lines))
+            janitor.stdin.flush()
 
 
 @contextlib.contextmanager
