@@ -105,7 +105,8 @@ def slurm_cluster(folder: Path, hosts: Hosts | None = None) -> Iterator[dict[str
     pids = [
         folder / "munged.pid",
         folder / "slurmctld.pid",
-        *(folder / f"slurmd.n{i}.pid" for i in range(1, NODES + 1)),
+        # a host's processes have numbers of their own there
+        *(folder / f"slurmd.n{i}.pid" for i in range(1, NODES + 1) if not hosts),
     ]
     try:
         munge = [f"--key-file={key}", f"--socket={folder}/munge.sock", f"--pid-file={folder}/munged.pid",
