@@ -31,7 +31,7 @@ class Lab:
 
     def train(self, *words: str) -> list[RunFolder]:
         """Submit runs."""
-        given = command("train", *words, *SHORT, *TWO_NODES)
+        given = command("train", *SHORT, *TWO_NODES, *words)
         started = subprocess.run(given, cwd=self.project, env=self.env, capture_output=True, text=True, check=False)
         assert started.returncode == 0, started.stdout + started.stderr
         sweep = self.project / started.stdout.strip().splitlines()[-1].removeprefix("sweep: ")
@@ -105,7 +105,7 @@ def test_two_runs_share_two_nodes(lab: Lab) -> None:
 
 
 def test_a_node_that_dies_is_told_and_the_run_goes_on(lab: Lab) -> None:
-    (run,) = lab.train("trainer.total_training_steps=4", "trainer.save_freq=1", "trainer.test_freq=-1", "seed=3")
+    (run,) = lab.train("trainer.total_training_steps=3", "trainer.save_freq=1", "trainer.test_freq=-1", "seed=3")
     saved = run.checkpoints / "latest_checkpointed_iteration.txt"
     wait_for(saved.exists, 300)
     lab.hosts.crash(2)
@@ -120,6 +120,6 @@ def test_a_node_that_dies_is_told_and_the_run_goes_on(lab: Lab) -> None:
     start_node(2, lab.env | os.environ, lab.hosts)
     wait_for(lambda: read_status(run).attempt == 2 and ended(run), 300)
     assert read_status(run).state == "done", read_status(run)
-    assert steps(run)[-1] == 4
+    assert steps(run)[-1] == 3
     assert steps(run) == sorted(set(steps(run)))
     wait_for(lab.is_quiet, 60)
