@@ -36,7 +36,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: None)  # unlike SIG_IGN, Ray's processes do not inherit it
     os.environ |= {**head.environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": head.token}
     with temporary_folder() as (folder, note_for_janitor), processes_ended(patience=2.0) as note_processes:
-        ray = _joined(meeting, head, folder)
+        try:
+            ray = _joined(meeting, head, folder)
+        except OSError as error:
+            meeting.fail(f"ray cannot be started: {error}")
+            return 0
         note_for_janitor()
         why = _serve(meeting, head, ray)
         note_processes()

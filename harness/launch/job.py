@@ -46,12 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     nodes = int(plan.cluster["nodes"]) if plan.launcher == "slurm" else 1
     if nodes > 1 and not is_first():
         serve(sweep.logs, nodes)
-    with driving(sweep.logs, nodes):
-        return _drive(sweep, plan, planned)
-
-
-def _drive(sweep: SweepFolder, plan: Plan, planned: PlannedRun) -> int:
     run = sweep.run(planned)
+    try:
+        with driving(sweep.logs, nodes):
+            return _drive(sweep, plan, planned, run)
+    except HarnessError as error:
+        _record(run, error)
+        return _say(f"error: {error}", error.exit_code)
+
+
+def _drive(sweep: SweepFolder, plan: Plan, planned: PlannedRun, run: RunFolder) -> int:
     sweep.note(event="started", index=planned.index, host=socket.gethostname(), **_job())
     if read_status(run).state == "done" or (run.path / CANCEL_MARK).exists():
         return _say(f"{run.path} is done already, or cancelled", DONE)
@@ -69,9 +73,6 @@ def _drive(sweep: SweepFolder, plan: Plan, planned: PlannedRun) -> int:
         return _say(str(error), FAILED)
     except Preempted as error:
         return _say(str(error), requeue(sweep, run, plan.cluster["requeues"], AGAIN, error.message))
-    except HarnessError as error:
-        _record(run, error)
-        return _say(f"error: {error}", error.exit_code)
     return DONE
 
 

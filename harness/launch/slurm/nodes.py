@@ -54,15 +54,24 @@ def serve(logs: Path, nodes: int) -> NoReturn:
     """
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.environ |= _environment(_meeting(logs, nodes))
+    try:
+        os.environ |= _environment(_meeting(logs, nodes))
+    except HarnessError as error:
+        folder = Path(_folder(logs))
+        folder.mkdir(mode=0o700, exist_ok=True)
+        Meeting(str(folder), nodes, os.environ["SLURMD_NODENAME"], address="").fail(error.message)
+        sys.exit(0)  # Slurm would end the first node, too, which records why
     os.execv(sys.executable, [sys.executable, *SERVE])
 
 
+def _folder(logs: Path) -> str:
+    """The same one on each node, and another one when the job is started again."""
+    return str(logs / f"ray-{os.environ['SLURM_JOB_ID']}.{os.environ.get('SLURM_RESTART_COUNT', '0')}")
+
+
 def _meeting(logs: Path, nodes: int) -> Meeting:
-    """The same folder on each node, and another one when the job is started again."""
-    start = f"{os.environ['SLURM_JOB_ID']}.{os.environ.get('SLURM_RESTART_COUNT', '0')}"
     name = os.environ["SLURMD_NODENAME"]
-    return Meeting(str(logs / f"ray-{start}"), nodes, name, node_address(name))
+    return Meeting(_folder(logs), nodes, name, node_address(name))
 
 
 def _environment(meeting: Meeting) -> dict[str, str]:
@@ -100,6 +109,6 @@ def _resolved(name: str) -> str:
         return socket.gethostbyname(host)
     except OSError as error:
         raise HarnessError(
-            f"Node {name}: its address {host} cannot be resolved on {socket.gethostname()} ({error}).",
+            f"{host}, the address of node {name}, cannot be resolved on {socket.gethostname()} ({error}).",
             "The nodes of a run have to know each other's names: ask the cluster's administrators.",
         ) from error

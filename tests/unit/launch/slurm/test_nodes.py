@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from harness.errors import HarnessError
-from harness.launch.slurm.nodes import driving, is_first, node_address
+from harness.launch.slurm.nodes import driving, is_first, node_address, serve
 from harness.records.meeting import Meeting
 
 SCONTROL = """#!/bin/sh
@@ -46,8 +46,18 @@ def test_a_name_that_is_the_loopbacks_on_its_own_host() -> None:
 
 
 def test_a_name_that_nobody_knows() -> None:
-    with pytest.raises(HarnessError, match="Node n4: its address no-such-host"):
+    with pytest.raises(HarnessError, match="the address of node n4, cannot be resolved on"):
         node_address("n4")
+
+
+def test_another_node_that_has_no_address_tells_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURMD_NODENAME", "n4")
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)  # pytest's own stay as they are
+    with pytest.raises(SystemExit) as caught:
+        serve(tmp_path, 2)
+    assert caught.value.code == 0
+    (failure,) = Meeting(str(tmp_path / "ray-7.1"), 2, "n1", "").failures()
+    assert failure.startswith("node n4: no-such-host.invalid, the address of node n4, cannot be resolved on")
 
 
 def test_one_node_meets_nobody(tmp_path: Path) -> None:
