@@ -70,9 +70,9 @@ def _nodes(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Prob
     booked, used = cluster.get("nodes"), lookup(tree, "trainer.nnodes")
     if not (_is_number(booked, 1, whole=True) and _is_number(used, 1, whole=True)):
         return  # told elsewhere
-    rollout = lookup(tree, "actor_rollout_ref.rollout") or {}
     apart = lookup(tree, "trainer.v1.trainer_mode") == "separate_async"
-    others = rollout.get("nnodes") if apart and _is_number(rollout.get("nnodes"), 0, whole=True) else 0
+    others = lookup(tree, "actor_rollout_ref.rollout.nnodes")
+    others = others if apart and _is_number(others, 0, whole=True) else 0
     if not used <= booked <= used + others:
         what = f"trainer.nnodes={used}: Slurm is asked for cluster.nodes={booked}."
         remedy = "Leave it out: it follows cluster.nodes."
