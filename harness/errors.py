@@ -52,6 +52,10 @@ class TrainingError(HarnessError):
         self.log = log
 
 
+class NodeLost(TrainingError):
+    """A machine of a run over several went down, or left the run."""
+
+
 class Interrupted(HarnessError):
     """A person asked the run to stop."""
 

@@ -57,6 +57,7 @@ def missing_browser() -> list[str]:
 def missing_slurm() -> list[str]:
     """Return the packages that a Slurm on this machine still needs."""
     programs = {"slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-client", "munged": "munge"}
+    programs |= {"ip": "iproute2"}  # for nodes with networks of their own
     return [package for program, package in programs.items() if not shutil.which(program)]
 
 

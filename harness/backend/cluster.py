@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -21,7 +22,9 @@ import psutil
 import ray
 from omegaconf import DictConfig, OmegaConf
 
+from harness.backend.nodes import Nodes
 from harness.errors import TrainingError
+from harness.records.meeting import Meeting
 
 LOGICAL_CPUS = 32  # Ray's scheduling slots on a CPU machine; the processes take turns, so they need not be cores
 OBJECT_STORE_BYTES = 512 * 2**20  # batches travel through TransferQueue, not through Ray's object store
@@ -31,8 +34,11 @@ ORPHANS_SECONDS = 10  # in which Ray's workers end by themselves when the driver
 
 
 @contextlib.contextmanager
-def ray_cluster(config: DictConfig) -> Iterator[None]:
+def ray_cluster(config: DictConfig) -> Iterator[Nodes]:
     """Ray for the body; a private cluster unless ``ray_kwargs.ray_init.address`` names one.
+
+    Yields:
+        Its nodes. Where the run has several, those that are not this one have been asked to join.
 
     Raises:
         TrainingError: Ray does not start.
@@ -43,20 +49,23 @@ def ray_cluster(config: DictConfig) -> Iterator[None]:
         runtime_env = {key: value for key, value in (settings.pop("runtime_env", None) or {}).items() if value}
         runtime_env["env_vars"] = {**environment, **runtime_env.get("env_vars", {})}
         with _connected(runtime_env=runtime_env, **settings):
-            yield
+            yield Nodes()
         return
     settings.pop("runtime_env", None)
-    local = _local_settings(config, settings)
+    nodes = Nodes(Meeting.from_environment())
+    local = _local_settings(config, settings, nodes)
     with (
         _environment(environment),
-        _temporary_folder() as (folder, note_for_janitor),
-        _processes_ended() as note_processes,
+        temporary_folder() as (folder, note_for_janitor),
+        processes_ended() as note_processes,
         _connected(address="local", _temp_dir=folder, **local),
     ):
         note_for_janitor()
+        nodes.invite(local, environment)
         try:
-            yield
+            yield nodes
         finally:
+            nodes.dismiss()
             note_processes()
 
 
@@ -90,10 +99,11 @@ def config_threads(config: DictConfig) -> int:
     if given := os.environ.get("HARNESS_CPU_THREADS"):
         return int(given)
     cores = len(os.sched_getaffinity(0))
-    return max(1, cores // (config.trainer.n_gpus_per_node * config.trainer.nnodes))
+    here = 1 if Meeting.from_environment() else config.trainer.nnodes
+    return max(1, cores // (config.trainer.n_gpus_per_node * here))
 
 
-def _local_settings(config: DictConfig, settings: dict[str, Any]) -> dict[str, Any]:
+def _local_settings(config: DictConfig, settings: dict[str, Any], nodes: Nodes) -> dict[str, Any]:
     available = psutil.virtual_memory().available
     if available < MEMORY_NEEDED_BYTES:
         raise TrainingError(
@@ -104,12 +114,14 @@ def _local_settings(config: DictConfig, settings: dict[str, Any]) -> dict[str, A
         )
     defaults = {"include_dashboard": False, "configure_logging": True, "logging_level": logging.WARNING}
     if config.trainer.device == "cpu":
-        slots = config.trainer.n_gpus_per_node * config.trainer.nnodes
+        slots = config.trainer.n_gpus_per_node * (1 if nodes.meeting else config.trainer.nnodes)
         rollout = config.actor_rollout_ref.rollout
         if config.trainer.v1.trainer_mode == "separate_async":
             slots += rollout.n_gpus_per_node * rollout.nnodes
         defaults |= {"num_gpus": slots, "num_cpus": LOGICAL_CPUS + 4 * slots, "object_store_memory": OBJECT_STORE_BYTES}
-    return defaults | {key: value for key, value in settings.items() if value is not None}
+    elif nodes.meeting:
+        defaults |= {"num_gpus": config.cluster.gpus_per_node}
+    return defaults | nodes.settings() | {key: value for key, value in settings.items() if value is not None}
 
 
 @contextlib.contextmanager
@@ -131,12 +143,18 @@ def _connected(**settings: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Put signal handlers back: Ray installs one for SIGTERM that ends the process at once."""
+    """Put signal handlers back: Ray installs one for SIGTERM that ends the process at once.
+
+    Its processes inherit that SIGUSR2 is blocked: a scheduler's warning, which some send to every process of a job, is
+    for this one.
+    """
     numbers = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
     before = {number: signal.getsignal(number) for number in numbers}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -163,7 +181,7 @@ rm -rf "$0"
 
 
 @contextlib.contextmanager
-def _temporary_folder() -> Iterator[tuple[str, Callable[[], None]]]:
+def temporary_folder() -> Iterator[tuple[str, Callable[[], None]]]:
     """A folder that is gone afterwards, even if this process is killed, and with it what Ray leaves running then.
 
     Ray's workers end with their driver, but the agents of its node go on for minutes. A shell outside this process's
@@ -186,17 +204,22 @@ def _temporary_folder() -> Iterator[tuple[str, Callable[[], None]]]:
     finally:
         _tell(janitor, "done")
         janitor.wait()
+        shutil.rmtree(folder, ignore_errors=True)  # where the janitor got a signal that was for this process
 
 
 def _tell(janitor: subprocess.Popen[str], *lines: str) -> None:
     if janitor.stdin:
-        janitor.stdin.write("".join(f"{line}\n" for line in lines))
-        janitor.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            janitor.stdin.write("".join(f"{line}\n" for line in lines))
+            janitor.stdin.flush()
 
 
 @contextlib.contextmanager
-def _processes_ended() -> Iterator[Callable[[], None]]:
+def processes_ended(patience: float = SHUTDOWN_SECONDS) -> Iterator[Callable[[], None]]:
     """End what was started in the body and has outlived it.
+
+    Args:
+        patience: How long it may outlive it, in seconds.
 
     Yields:
         A function to call before Ray shuts down: afterwards its orphans are nobody's children.
@@ -212,7 +235,7 @@ def _processes_ended() -> Iterator[Callable[[], None]]:
         yield note
     finally:
         note()
-        _, alive = psutil.wait_procs(started, timeout=SHUTDOWN_SECONDS)
+        _, alive = psutil.wait_procs(started, timeout=patience)
         for process in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -29,14 +29,20 @@ def run_training(config: DictConfig, poll: Callable[[], None], announce: Callabl
 
     Raises:
         ray.exceptions.RayError: What ended the training; the cause is inside.
+        NodeLost: A machine of a run over several is gone.
     """
     announce("starting Ray")
-    with ray_cluster(config):
+    with ray_cluster(config) as nodes:
+        nodes.wait(poll)
         announce("starting the trainer")
         runner = ray.remote(num_cpus=1, max_restarts=0)(TaskRunner).remote(frozen(config))
         result = runner.run.remote()
-        while True:
-            ready, _ = ray.wait([result], timeout=POLL_SECONDS)
+        while not ray.wait([result], timeout=POLL_SECONDS)[0]:
             poll()
-            if ready:
-                return ray.get(result)
+            nodes.check()
+        poll()
+        try:
+            return ray.get(result)
+        except ray.exceptions.RayError as error:
+            nodes.explain(error)
+            raise

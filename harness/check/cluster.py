@@ -55,8 +55,7 @@ def _slurm(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Prob
             yield _wrong(tree, name, f"a list of texts is needed, such as {example}")
         elif name == "extra" and (bad := [each for each in given if not each.startswith("--")]):
             yield _wrong(tree, name, f"{bad[0]!r} is no option of sbatch; they begin with --")
-    if isinstance(nodes := cluster.get("nodes"), int) and nodes > 1:
-        yield _wrong(tree, "nodes", "a run over several nodes cannot be started yet", "Use 1, with more GPUs in it.")
+    yield from _nodes(tree, cluster)
     gpus, device = cluster.get("gpus_per_node"), lookup(tree, "trainer.device")
     if gpus == 0 and device != "cpu":
         what = f"with trainer.device={device} no GPU would be asked for"
@@ -64,3 +63,23 @@ def _slurm(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Prob
     if isinstance(gpus, int) and gpus > 0 and device == "cpu":
         what = "with trainer.device=cpu, GPUs would be booked and not used"
         yield _wrong(tree, "gpus_per_node", what, "Set cluster.gpus_per_node=0.")
+
+
+def _nodes(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Problem]:
+    """What verl is told of the machines, against what Slurm is asked for."""
+    booked, used = cluster.get("nodes"), lookup(tree, "trainer.nnodes")
+    if not (_is_number(booked, 1, whole=True) and _is_number(used, 1, whole=True)):
+        return  # told elsewhere
+    apart = lookup(tree, "trainer.v1.trainer_mode") == "separate_async"
+    others = lookup(tree, "actor_rollout_ref.rollout.nnodes")
+    others = others if apart and _is_number(others, 0, whole=True) else 0
+    if not used <= booked <= used + others:
+        what = f"trainer.nnodes={used}: Slurm is asked for cluster.nodes={booked}."
+        remedy = "Leave it out: it follows cluster.nodes."
+        if apart and used < booked:
+            remedy = f"trainer.nnodes and actor_rollout_ref.rollout.nnodes={others} have to make {booked} together."
+        yield Problem("cluster", "trainer.nnodes", what, remedy, used)
+    gpus, slots = cluster.get("gpus_per_node"), lookup(tree, "trainer.n_gpus_per_node")
+    if _is_number(gpus, 1, whole=True) and _is_number(slots, 1, whole=True) and slots > gpus:
+        what = f"trainer.n_gpus_per_node={slots}: Slurm is asked for cluster.gpus_per_node={gpus}."
+        yield Problem("cluster", "trainer.n_gpus_per_node", what, "Leave it out: it follows that.", slots)

@@ -3,7 +3,8 @@
     python -P -m harness.launch.job SWEEP INDEX
 
 The working folder is the frozen source. Slurm's array task, a process of `harness.launch.sweep.local` and a retry all
-start the same command: it goes on from the run's last checkpoint, or from its start where there is none.
+start the same command: it goes on from the run's last checkpoint, or from its start where there is none. Of a run over
+several nodes Slurm starts it on each, and all but the first serve that one.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from harness.components.instantiate import instantiate
 from harness.errors import HarnessError, Preempted, TakenOver
 from harness.launch.fence import Fence
 from harness.launch.slurm.commands import kill_wait
+from harness.launch.slurm.nodes import driving, is_first, serve
 from harness.launch.slurm.requeue import requeue
 from harness.launch.stops import CANCEL_MARK, Stops
-from harness.launch.sweep.folder import SweepFolder
+from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 from harness.records.run_folder import RunFolder
 from harness.records.status import RunError, StatusWriter, read_status
 
@@ -38,10 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sweep = SweepFolder.open(sweep_path)
     plan = sweep.plan()
     planned = plan.runs[int(index)]
-    run = sweep.run(planned)
     code = sweep.code(plan)
     os.chdir(code)
     sys.path.insert(0, str(code))
+    nodes = int(plan.cluster["nodes"]) if plan.launcher == "slurm" else 1
+    if nodes > 1 and not is_first():
+        serve(sweep.logs, nodes)
+    run = sweep.run(planned)
+    try:
+        with driving(sweep.logs, nodes):
+            return _drive(sweep, plan, planned, run)
+    except HarnessError as error:
+        _record(run, error)
+        return _say(f"error: {error}", error.exit_code)
+
+
+def _drive(sweep: SweepFolder, plan: Plan, planned: PlannedRun, run: RunFolder) -> int:
     sweep.note(event="started", index=planned.index, host=socket.gethostname(), **_job())
     if read_status(run).state == "done" or (run.path / CANCEL_MARK).exists():
         return _say(f"{run.path} is done already, or cancelled", DONE)
@@ -58,10 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TakenOver as error:
         return _say(str(error), FAILED)
     except Preempted as error:
-        return _say(str(error), requeue(sweep, run, plan.cluster["requeues"], AGAIN))
-    except HarnessError as error:
-        _record(run, error)
-        return _say(f"error: {error}", error.exit_code)
+        return _say(str(error), requeue(sweep, run, plan.cluster["requeues"], AGAIN, error.message))
     return DONE
 
 

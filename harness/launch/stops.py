@@ -50,6 +50,11 @@ class Stops:
         """Whether a scheduler has asked for the stop, so that the run is to go on later."""
         return bool(self.reason) and not (self.run / CANCEL_MARK).exists()
 
+    @property
+    def can_be_queued(self) -> bool:
+        """Whether a scheduler runs it and nobody has cancelled it."""
+        return self.warning_seconds is not None and not (self.run / CANCEL_MARK).exists()
+
     def __enter__(self) -> Self:
         withdraw_stop(self.run)
         if threading.current_thread() is threading.main_thread():

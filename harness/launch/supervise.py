@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from harness.errors import HarnessError, Interrupted, Preempted, TakenOver, TrainingError
+from harness.errors import HarnessError, Interrupted, NodeLost, Preempted, TakenOver, TrainingError
 from harness.launch.stops import Stops
 from harness.records.metrics import MetricsTail
 from harness.records.run_folder import RunFolder
@@ -67,10 +67,11 @@ def _end(error: BaseException, run: RunFolder, status: StatusWriter, watch: _Wat
     """Record how a run ended that did not reach its end, and raise that in the user's terms."""
     if isinstance(error, TakenOver):
         raise error
-    if watch.stops.by_scheduler:
-        status.preempted()
+    lost = error if isinstance(error, NodeLost) and watch.stops.can_be_queued else None
+    if lost or watch.stops.by_scheduler:
+        status.preempted(_as_run_error(lost, watch.stage, run) if lost else None)
         _report(run)
-        raise Preempted(f"The run was stopped: {watch.stops.reason}.") from error
+        raise Preempted(f"The run was stopped: {lost.message if lost else watch.stops.reason}.") from error
     if _was_stopped(error):
         status.cancelled()
         _report(run)

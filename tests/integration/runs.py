@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,16 @@ def script_result(name: str, *arguments: Path | str, folder: Path | None = None)
     )
     assert result.returncode == 0, result.stderr[-4000:]
     return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
+    """Until it is true; Slurm tells nobody, so it is asked."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := what():
+            return found
+        time.sleep(0.5)
+    raise AssertionError("it did not come about in time")
 
 
 def untrained_model(folder: Path, vocabulary: int) -> Path:

@@ -1,4 +1,4 @@
-"""A real Slurm on this machine for the tests: two nodes on the loopback, without accounting, gone when the tests are.
+"""A real Slurm on this machine for the tests: two nodes, without accounting, gone when the tests are.
 
 Needs the Debian packages slurmctld, slurmd, slurm-client and munge (`python scripts/debian.py slurm`), and root.
 """
@@ -15,19 +15,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from slurm_hosts import Hosts
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
 NODES = 2
+LOOPBACK = "CommunicationParameters=NoCtldInAddrAny,NoInAddrAny"
 
 CONF = """ClusterName=test
-SlurmctldHost={host}(127.0.0.1)
+SlurmctldHost={host}({address})
 SlurmctldPort={port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
 AuthInfo=socket={dir}/munge.sock,cred_expire=5
 CredType=cred/munge
-CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+{network}
 SlurmctldPidFile={dir}/slurmctld.pid
 SlurmdPidFile={dir}/slurmd.%n.pid
 SlurmctldLogFile={dir}/slurmctld.log
@@ -70,8 +75,12 @@ def is_possible() -> str:
 
 
 @contextmanager
-def slurm_cluster(folder: Path) -> Iterator[dict[str, str]]:
+def slurm_cluster(folder: Path, hosts: Hosts | None = None) -> Iterator[dict[str, str]]:
     """Start it, and stop it again.
+
+    Args:
+        folder: Where it writes.
+        hosts: What the nodes run on, in place of this machine.
 
     Yields:
         What the environment of its users needs.
@@ -83,17 +92,21 @@ def slurm_cluster(folder: Path) -> Iterator[dict[str, str]]:
     key.write_bytes(secrets.token_bytes(1024))
     key.chmod(0o400)
     nodes = "\n".join(
-        f"NodeName=n{number} NodeHostname=n{number} NodeAddr=127.0.0.1 Port={port + number} CPUs=8 RealMemory=16000"
+        f"NodeName=n{number} NodeHostname=n{number} NodeAddr={hosts.address(number) if hosts else '127.0.0.1'} "
+        f"Port={port + number} CPUs=8 RealMemory=16000"
         for number in range(1, NODES + 1)
     )
     conf = folder / "slurm.conf"
-    conf.write_text(CONF.format(host=socket.gethostname(), port=port, dir=folder, user="root", nodes=nodes))
+    address, network = (hosts.gateway, "") if hosts else ("127.0.0.1", LOOPBACK)
+    controller = {"host": socket.gethostname(), "address": address, "network": network, "port": port}
+    conf.write_text(CONF.format(**controller, dir=folder, user="root", nodes=nodes))
     environment = {"SLURM_CONF": str(conf)}
     env = os.environ | environment
     pids = [
         folder / "munged.pid",
         folder / "slurmctld.pid",
-        *(folder / f"slurmd.n{i}.pid" for i in range(1, NODES + 1)),
+        # a host's processes have numbers of their own there
+        *(folder / f"slurmd.n{i}.pid" for i in range(1, NODES + 1) if not hosts),
     ]
     try:
         munge = [f"--key-file={key}", f"--socket={folder}/munge.sock", f"--pid-file={folder}/munged.pid",
@@ -102,8 +115,8 @@ def slurm_cluster(folder: Path) -> Iterator[dict[str, str]]:
         subprocess.run(["slurmctld", "-f", conf], check=True, env=env)
         for number in range(1, NODES + 1):
             (folder / "spool" / f"n{number}").mkdir()
-            subprocess.run(["slurmd", "-N", f"n{number}", "-f", conf], check=True, env=env)
-        _wait_until_idle(env, folder)
+            start_node(number, env, hosts)
+        wait_until_idle(env, folder)
         yield environment
     finally:
         subprocess.run(["scancel", "--full", "-u", "root"], check=False, env=env, capture_output=True)
@@ -111,7 +124,17 @@ def slurm_cluster(folder: Path) -> Iterator[dict[str, str]]:
             _stop(file)
 
 
-def _wait_until_idle(env: dict[str, str], folder: Path) -> None:
+def start_node(number: int, env: dict[str, str], hosts: Hosts | None = None) -> None:
+    """Start a node's daemon, and its host where it has one."""
+    command = ["slurmd", "-N", f"n{number}", "-f", env["SLURM_CONF"]]
+    if hosts:
+        hosts.boot(number, *command, "-D", env=env)
+    else:
+        subprocess.run(command, check=True, env=env)
+
+
+def wait_until_idle(env: dict[str, str], folder: Path) -> None:
+    """Until every node waits for work."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         said = subprocess.run(["sinfo", "-h", "-N", "-p", "main", "-t", "idle", "-o", "%N"], env=env, check=False,

@@ -6,13 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from runs import SHORT, command, environment
+from runs import SHORT, command, environment, wait_for
 from slurm_cluster import is_possible, slurm_cluster
 
 from harness.records.metrics import read_metrics
@@ -72,16 +71,6 @@ def sweep_of(finished: subprocess.CompletedProcess[str]) -> str:
     last = finished.stdout.strip().splitlines()[-1] if finished.stdout.strip() else ""
     assert last.startswith("sweep: "), finished.stdout + finished.stderr
     return last.removeprefix("sweep: ")
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
-    """Until it is true; Slurm tells nobody, so it is asked."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := what():
-            return found
-        time.sleep(0.5)
-    raise AssertionError("it did not come about in time")
 
 
 def states(report: dict[str, Any]) -> dict[str, str]:

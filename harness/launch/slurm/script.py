@@ -55,7 +55,7 @@ def sbatch_script(cluster: DictConfig, array: Array) -> str:
         **dict(_option(text) for text in cluster.extra),
     }
     return _make_sbatch_string(
-        command=_command(array),
+        command=_command(array, cluster.cpus_per_node),
         folder=array.folder,
         job_name=array.name,
         partition=cluster.partition,
@@ -111,9 +111,12 @@ def _environment(array: Array) -> list[str]:
     return [f"export PYTHONPATH={shlex.quote(str(array.code))}${{PYTHONPATH:+:$PYTHONPATH}}"]
 
 
-def _command(array: Array) -> str:
+def _command(array: Array, cpus: int | None) -> str:
     """One task a node; the first of them drives the run. A task that ends badly ends the others."""
     python = [sys.executable, "-P", "-u"]  # -P: what lies in the folder of submission is not what was frozen
-    job = ["srun", "--unbuffered", "--kill-on-bad-exit=1", *python, "-m", "harness.launch.job"]
+    step = ["srun", "--unbuffered", "--kill-on-bad-exit=1"]
+    if cpus:
+        step.append(f"--cpus-per-task={cpus}")  # since Slurm 22.05 a step does not take it from its job
+    job = [*step, *python, "-m", "harness.launch.job"]
     task = f"$((SLURM_ARRAY_TASK_ID + {array.offset}))" if array.offset else "$SLURM_ARRAY_TASK_ID"
     return f"{shlex.join([*job, str(array.folder)])} {task}"

@@ -79,7 +79,8 @@ def _row(
         status = _joined(folder, status, view, forgotten=bool(job) and views is not None and view is None)
     why = _one_line(status.error) if status.error else ""
     if status.state == "pending":
-        why = _waits(view, job) if launcher == "slurm" else "waits for its turn"
+        stopped = f"{why}; " if status.error and status.error.type == "NodeLost" else ""
+        why = stopped + _waits(view, job) if launcher == "slurm" else "waits for its turn"
     return Row(run, status, why, view.left if view else _estimate(status), _best(folder), job)
 
 
@@ -100,7 +101,8 @@ def _joined(folder: RunFolder, status: Status, view: JobView | None, forgotten: 
         error = RunError("SlurmForgotten", "Slurm has no such job any more, and the run recorded no end")
         return replace(status, state="failed", error=error)
     if view is not None and view.is_waiting:
-        return replace(status, state="pending", error=None)
+        lost = status.error if status.error and status.error.type == "NodeLost" else None
+        return replace(status, state="pending", error=lost)
     silent = status.error is not None and status.error.type == "ProcessDied"
     if view is not None and view.is_going:
         return replace(status, state="running", error=None) if silent else status

@@ -23,7 +23,7 @@ def told(*words: str) -> list[str]:
     [
         ("cluster.launcher=pbs", "cluster.launcher=pbs: does not exist; there are local, slurm."),
         ("cluster.nodes=0", "cluster.nodes=0: a number of 1 or more is needed."),
-        ("cluster.nodes=2", "cluster.nodes=2: a run over several nodes cannot be started yet."),
+        ("trainer.nnodes=2", "trainer.nnodes=2: Slurm is asked for cluster.nodes=1."),
         ("cluster.nodes=two", "cluster.nodes=two: a number of 1 or more is needed."),
         ("cluster.cpus_per_node=1.5", "cluster.cpus_per_node=1.5: a number of 1 or more is needed."),
         ("cluster.requeues=-1", "cluster.requeues=-1: a number of 0 or more is needed."),
@@ -55,6 +55,30 @@ def test_a_gpu_training_without_gpus() -> None:
 )  # fmt: skip
 def test_what_is_taken(word: str) -> None:
     assert told(word) == []
+
+
+def test_a_run_over_several_nodes() -> None:
+    assert told("cluster.nodes=2", "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=64") == []
+
+
+def test_nodes_and_gpus_that_slurm_is_not_asked_for() -> None:
+    words = ["experiment=quickstart_tiny", "cluster=slurm", "cluster.nodes=4", "cluster.gpus_per_node=8"]
+
+    def messages(*more: str) -> list[str]:
+        given = [*words, *more]
+        found = find_problems(compose_config(given), given)
+        return [problem.message for problem in found if problem.key in ("trainer.nnodes", "trainer.n_gpus_per_node")]
+
+    assert messages() == []
+    assert messages("trainer.nnodes=2") == ["trainer.nnodes=2: Slurm is asked for cluster.nodes=4."]
+    assert messages("trainer.n_gpus_per_node=16") == [
+        "trainer.n_gpus_per_node=16: Slurm is asked for cluster.gpus_per_node=8."
+    ]
+    apart = ["trainer.v1.trainer_mode=separate_async", "actor_rollout_ref.rollout.n_gpus_per_node=8"]
+    assert messages(*apart, "trainer.nnodes=3", "actor_rollout_ref.rollout.nnodes=1") == []
+    assert messages(*apart, "trainer.nnodes=2", "actor_rollout_ref.rollout.nnodes=1") == [
+        "trainer.nnodes=2: Slurm is asked for cluster.nodes=4."
+    ]
 
 
 def test_an_unknown_option_is_refused_with_the_nearest() -> None:

@@ -43,6 +43,7 @@ def test_it_is_a_script() -> None:
     [
         ("cluster.gpus_per_node=0", "gpus-per-node", False),
         ("cluster.gpu_type=null", "--gpus-per-node=8", True),
+        ("cluster.cpus_per_node=null", "--cpus-per-task", False),
         ("cluster.memory_gb=0", "--mem=0", True),
         ("cluster.memory_gb=null", "--mem", False),
         ("cluster.at_once=null", "%4", False),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import Interrupted, Preempted, TakenOver
+from harness.errors import Interrupted, NodeLost, Preempted, TakenOver, TrainingError
 from harness.launch import fence
 from harness.launch.fence import Fence
 from harness.launch.stops import CANCEL_MARK, Stops
@@ -63,6 +63,25 @@ def test_a_cancelled_run_ends_at_once(run: RunFolder) -> None:
         supervise(run, work, 1, stops=Stops(run.path, warning_seconds=100))
     assert not isinstance(caught.value, Preempted)
     assert read_status(run).state == "cancelled"
+
+
+def loses_a_node(poll, announce):
+    raise NodeLost("node n2 was lost", "Go on from the last checkpoint.") from RuntimeError("Connection closed by peer")
+
+
+def test_a_run_that_lost_a_node_is_to_go_on(run: RunFolder) -> None:
+    with pytest.raises(Preempted, match="The run was stopped: node n2 was lost"):
+        supervise(run, loses_a_node, 1, stops=Stops(run.path, warning_seconds=100))
+    status = read_status(run)
+    assert status.state == "preempted"
+    assert status.error is not None
+    assert (status.error.type, status.error.message) == ("NodeLost", "node n2 was lost")
+
+
+def test_nobody_starts_it_again_without_a_scheduler(run: RunFolder) -> None:
+    with pytest.raises(TrainingError, match="node n2 was lost"):
+        supervise(run, loses_a_node, 1)
+    assert read_status(run).state == "failed"
 
 
 def test_the_driver_that_came_last_has_the_run(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

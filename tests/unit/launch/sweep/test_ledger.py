@@ -8,12 +8,14 @@ import pytest
 
 from harness.launch.slurm.view import JobView, _code
 from harness.launch.stops import CANCEL_MARK
-from harness.launch.sweep.ledger import _joined, _waits
+from harness.launch.sweep.folder import PlannedRun
+from harness.launch.sweep.ledger import _joined, _row, _waits
 from harness.records.run_folder import RunFolder
 from harness.records.state import RunError, Status
 
 DIED = RunError("ProcessDied", "process 7 is gone")
 OWN = RunError("ValueError", "made to fail")
+LOST = RunError("NodeLost", "node n2 was lost")
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,7 @@ OWN = RunError("ValueError", "made to fail")
         (Status("running"), JobView("RUNNING"), "running", ""),
         (Status("running"), JobView("COMPLETED"), "failed", "recorded no end"),
         (Status("preempted"), JobView("PENDING"), "pending", ""),
+        (Status("preempted", error=LOST), JobView("PENDING"), "pending", "node n2 was lost"),
         (Status("pending"), JobView("FAILED", "exit code 1"), "failed", "exit code 1"),
         (Status("pending"), None, "pending", ""),
         (Status("failed", error=DIED), None, "failed", "process 7 is gone"),
@@ -65,3 +68,12 @@ def test_why_a_run_waits() -> None:
     assert _waits(None, "") == "not submitted"
     assert _waits(None, "4_1") == "Slurm does not answer"
     assert (_code("3:0"), _code("0:9"), _code("0:0")) == ("exit code 3", "signal 9", "")
+
+
+def test_a_run_that_waits_after_its_node_was_lost_tells_both(tmp_path: Path) -> None:
+    run = PlannedRun(0, "run", "run", [], 1, "")
+    view = JobView("PENDING", "BeginTime")
+    row = _row(RunFolder(tmp_path), run, Status("preempted", error=LOST), "4_0", {"4_0": view}, "slurm")
+    assert (row.status.state, row.why) == ("pending", "node n2 was lost; pending: BeginTime")
+    row = _row(RunFolder(tmp_path), run, Status("pending", error=OWN), "4_0", {"4_0": view}, "slurm")
+    assert row.why == "pending: BeginTime"
