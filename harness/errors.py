@@ -52,6 +52,10 @@ class TrainingError(HarnessError):
         self.log = log
 
 
+class Hang(TrainingError):
+    """A stage of a training has not progressed for too long, and the run is to be started again."""
+
+
 class Interrupted(HarnessError):
     """A person asked the run to stop."""
 

@@ -22,6 +22,7 @@ import ray
 from omegaconf import DictConfig, OmegaConf
 
 from harness.errors import TrainingError
+from harness.records import signs, stacks
 
 LOGICAL_CPUS = 32  # Ray's scheduling slots on a CPU machine; the processes take turns, so they need not be cores
 OBJECT_STORE_BYTES = 512 * 2**20  # batches travel through TransferQueue, not through Ray's object store
@@ -40,16 +41,18 @@ def ray_cluster(config: DictConfig) -> Iterator[None]:
     settings = OmegaConf.to_container(config.ray_kwargs.ray_init, resolve=True)
     environment = worker_environment(config)
     if settings.get("address"):
-        runtime_env = {key: value for key, value in (settings.pop("runtime_env", None) or {}).items() if value}
-        runtime_env["env_vars"] = {**environment, **runtime_env.get("env_vars", {})}
-        with _connected(runtime_env=runtime_env, **settings):
-            yield
+        with tempfile.TemporaryDirectory(prefix="hs-") as folder, _environment({stacks.FOLDER: folder}):
+            runtime_env = {key: value for key, value in (settings.pop("runtime_env", None) or {}).items() if value}
+            runtime_env["env_vars"] = {**environment, stacks.FOLDER: folder, **runtime_env.get("env_vars", {})}
+            with _connected(runtime_env=runtime_env, **settings):
+                yield
         return
     settings.pop("runtime_env", None)
     local = _local_settings(config, settings)
     with (
         _environment(environment),
         _temporary_folder() as (folder, note_for_janitor),
+        _environment({stacks.FOLDER: _made(f"{folder}/stacks")}),
         _processes_ended() as note_processes,
         _connected(address="local", _temp_dir=folder, **local),
     ):
@@ -70,6 +73,7 @@ def worker_environment(config: DictConfig) -> dict[str, str]:
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "PYTHONHASHSEED": str(config.seed % 2**32),
         "PYTHONUNBUFFERED": "1",
+        signs.RUN: str(config.run_dir),
         # a user's own components lie beside their conf/
         "PYTHONPATH": os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH")))),
     }
@@ -186,6 +190,11 @@ def _temporary_folder() -> Iterator[tuple[str, Callable[[], None]]]:
     finally:
         _tell(janitor, "done")
         janitor.wait()
+
+
+def _made(folder: str) -> str:
+    Path(folder).mkdir()
+    return folder
 
 
 def _tell(janitor: subprocess.Popen[str], *lines: str) -> None:

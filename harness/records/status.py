@@ -101,9 +101,9 @@ class StatusWriter:
         """A person stopped the run."""
         self._end("cancelled")
 
-    def preempted(self) -> None:
-        """The scheduler took the machine back; the run can be resumed."""
-        self._end("preempted")
+    def preempted(self, error: RunError | None = None) -> None:
+        """It stopped short, to go on later: the scheduler took the machine back, or what the error says."""
+        self._end("preempted", error)
 
     def _end(self, state: State, error: RunError | None = None) -> None:
         if not self.status.has_ended:
