@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -48,8 +47,9 @@ class Guard:
         self._tail = StageTail(run.stages)
         self.watchdog.learn(self._tail.poll())
         self._announced: deque[tuple[str, int]] = deque()
+        self._warnings: deque[str] = deque()
         self._files = self._changes()
-        self._moved: tuple[float, dict[int, int]] = (time.monotonic(), {})
+        self._moved = (time.monotonic(), _bytes_of_all())
         self._noticed, self._ended = threading.Event(), threading.Event()
         self._main = threading.current_thread() is threading.main_thread()
 
@@ -65,8 +65,11 @@ class Guard:
         """The driver itself does ``stage``; those of the training are read."""
         self._announced.append((stage, 0))
 
-    def poll(self) -> None:
+    def poll(self) -> list[str]:
         """Call it several times a second.
+
+        Returns:
+            What it has to warn of.
 
         Raises:
             Hang: The run hangs, and is to be ended for it.
@@ -74,6 +77,7 @@ class Guard:
         if self.hang is not None and not self._noticed.is_set():
             self._noticed.set()
             raise self.hang
+        return [self._warnings.popleft() for _ in range(len(self._warnings))]
 
     def _watch(self) -> None:
         warned = False
@@ -87,7 +91,7 @@ class Guard:
                 return
             elif not warned:
                 warned = True
-                sys.stderr.write(f"harness: watchdog: {self._told(silence)}\n")
+                self._warnings.append(str(self._told(silence)))
 
     def _entered(self) -> list[tuple[str, int]]:
         driver = [self._announced.popleft() for _ in range(len(self._announced))]
@@ -105,24 +109,22 @@ class Guard:
         """Whether a process of the run has read or written much, as one does that loads, downloads or saves."""
         since, before = self._moved
         passed = time.monotonic() - since
-        if passed < 6 * self.settings.look_every:
+        if passed < 2 * self.settings.look_every:
             return False
-        now = {process.pid: _bytes(process) for process in psutil.Process().children(recursive=True)}
-        now[os.getpid()] = _bytes(psutil.Process())
+        now = _bytes_of_all()
         self._moved = (time.monotonic(), now)
         return any(count - before.get(pid, count) > MOVING_RATE * passed for pid, count in now.items())
 
     def _told(self, silence: Silence) -> Hang:
         folder = self.run.stacks / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-        message, remedy = silence.message, f"The stacks of all its processes: {_shown(folder)}"
+        message, remedy = silence.message, f"Look at the stacks of all its processes in {RunFolder(folder).shown()}"
         try:
             place = take_stacks(folder)
             (folder / "hang.txt").write_text(f"{message}\n")
         except OSError as error:  # a full disk must not keep the run from being ended
             place, remedy = "", f"Its stacks could not be written: {error}"
         message += f"; it waits at {place}" if place else ""
-        more = f"cluster.watchdog.minutes={2 * silence.limit / 60:g}"
-        remedy += f". Was it only slow? harness train --resume {self.run.shown()} {more}"
+        remedy += f"; where it was only slow, raise cluster.watchdog.{'factor' if silence.longest else 'minutes'}."
         return Hang(message, remedy, silence.stage, str(self.run.log))
 
     def _see_it_end(self) -> None:
@@ -139,6 +141,11 @@ class Guard:
         os._exit(1)
 
 
+def _bytes_of_all() -> dict[int, int]:
+    here = psutil.Process()
+    return {process.pid: _bytes(process) for process in (here, *here.children(recursive=True))}
+
+
 def _bytes(process: psutil.Process) -> int:
     """Read and written; what the file system counts and what the process asked for differ by the cache."""
     try:
@@ -146,7 +153,3 @@ def _bytes(process: psutil.Process) -> int:
     except (psutil.Error, OSError):
         return 0
     return max(counted.read_bytes, counted.read_chars) + max(counted.write_bytes, counted.write_chars)
-
-
-def _shown(folder: Path) -> str:
-    return RunFolder(folder).shown()

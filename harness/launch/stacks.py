@@ -25,11 +25,13 @@ from pathlib import Path
 import psutil
 
 import harness
+from harness.records.masking import mask_arguments
 from harness.records.stacks import FOLDER, SIGNAL
 
 TITLE = "Python stacks, the most recent call first:"
 ANSWER_SECONDS = 5.0
 SPY_SECONDS = 10.0
+SHOWN = 500  # characters of a command line; Ray's have thousands
 _STILL_SECONDS = 0.3  # an answer that has not grown for so long is whole
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>.+)$', re.MULTILINE)
 
@@ -106,14 +108,16 @@ def _listens(pid: int) -> bool:
 def _spied(process: psutil.Process) -> str:
     """What py-spy sees of a Python process that does not answer."""
     spy = shutil.which("py-spy", path=os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))))
-    if not spy or "python" not in process.exe():
+    if not spy or not Path(process.exe()).name.startswith("python"):
         return ""
     command = [spy, "dump", "--nonblocking", "--pid", str(process.pid)]
     try:
         seen = subprocess.run(command, capture_output=True, text=True, timeout=SPY_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return "py-spy took too long\n"
-    return seen.stdout or f"py-spy: {seen.stderr.strip()}\n"
+    if seen.returncode:
+        return f"py-spy: {seen.stderr.partition(chr(10))[0]}\n"
+    return seen.stdout.partition("\n")[2]  # the first line is the command's, secrets and all
 
 
 def _name(process: psutil.Process) -> str:
@@ -123,14 +127,15 @@ def _name(process: psutil.Process) -> str:
     command = process.cmdline()
     if "harness.scoring.child" in command:
         return "scoring"
-    name = command[0].removeprefix("ray::") if command and command[0].startswith("ray::") else process.name()
+    script = next((Path(word).stem for word in command if word.endswith(".py")), process.name())
+    name = command[0].removeprefix("ray::") if command and command[0].startswith("ray::") else script
     return re.sub(r"[^A-Za-z0-9._]+", "-", name)[:60].strip("-") or "process"
 
 
 def _head(process: psutil.Process) -> str:
     with process.oneshot():
         memory = process.memory_info().rss / 2**30
-        words = " ".join(process.cmdline()).strip()
+        words = " ".join(mask_arguments(process.cmdline())).strip()[:SHOWN]
         return f"process {process.pid}, child of {process.ppid()}, {process.status()}, {memory:.2f} GiB\n{words}\n"
 
 

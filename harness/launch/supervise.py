@@ -126,7 +126,9 @@ class _Watch:
                 self.status.advance(record.step)
         self.status.beat()
         self.stops.poll()
-        self.guard.poll()
+        for warning in self.guard.poll():
+            sys.stderr.write(f"harness: watchdog: {warning}\n")
+            self.view.warn(warning)
 
 
 def _was_stopped(error: BaseException | None) -> bool:
