@@ -48,7 +48,8 @@ def give_up(run: RunFolder, restarts: int) -> RunError:
         message = f"the scheduler stopped it {restarts + 1} times, and it is requeued {restarts} times"
         error = RunError("RequeueLimit", message, "Raise cluster.requeues, and start it again: harness sweep retry.")
     else:
-        message = f"{last.message}; it has been started again {restarts} times before (cluster.requeues)"
+        times = "once" if restarts == 1 else f"{restarts} times"
+        message = f"{last.message}; it has been started again {times} before (cluster.requeues)"
         error = replace(last, message=message)
     writer = StatusWriter(run)
     writer.queued()  # it is not preempted any more, as nothing will start it again
