@@ -82,16 +82,22 @@ class Guard:
     def _watch(self) -> None:
         warned = False
         while not self._ended.wait(self.settings.look_every):
-            silence = self.watchdog.look(self._entered(), self._signs())
+            silence = self._look()
             if silence is None:
                 warned = False
-            elif self.settings.on_hang != "warn":
-                self.hang = self._told(silence)
-                self._see_it_end()
-                return
             elif not warned:
-                warned = True
-                self._warnings.append(str(self._told(silence)))
+                warned, hang = True, self._told(silence)
+                if self.settings.on_hang != "warn" and self._look():  # it may have gone on meanwhile
+                    self.hang = hang
+                    self._see_it_end()
+                    return
+                self._warnings.append(str(hang))
+
+    def _look(self) -> Silence | None:
+        try:
+            return self.watchdog.look(self._entered(), self._signs())
+        except OSError:  # what cannot be read, on a file system that has a bad moment, tells of no hang
+            return self.watchdog.look(sign=True)
 
     def _entered(self) -> list[tuple[str, int]]:
         driver = [self._announced.popleft() for _ in range(len(self._announced))]
@@ -121,7 +127,7 @@ class Guard:
         try:
             place = take_stacks(folder)
             (folder / "hang.txt").write_text(f"{message}\n")
-        except OSError as error:  # a full disk must not keep the run from being ended
+        except (OSError, psutil.Error) as error:  # a full disk must not keep the run from being ended
             place, remedy = "", f"Its stacks could not be written: {error}"
         message += f"; it waits at {place}" if place else ""
         remedy += f"; where it was only slow, raise cluster.watchdog.{'factor' if silence.longest else 'minutes'}."

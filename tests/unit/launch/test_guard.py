@@ -77,6 +77,30 @@ def test_a_warning_changes_nothing(run: RunFolder, capfd: pytest.CaptureFixture[
     assert len(list(run.stacks.iterdir())) == 1
 
 
+def test_one_that_goes_on_while_its_stacks_are_taken_is_left_alone(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    went_on = threading.Event()
+
+    def take_stacks(folder: Path) -> str:
+        folder.mkdir(parents=True)
+        StageLog(run.stages).enter("updating the actor", 3)
+        went_on.set()
+        return ""
+
+    monkeypatch.setattr(guard, "take_stacks", take_stacks)
+
+    def work(poll, announce):
+        StageLog(run.stages).enter("generating", 3)
+        while not went_on.is_set():
+            poll_for(0.1, poll)
+        poll_for(SECONDS / 2, poll)
+
+    supervise(run, work, total_steps=5, watchdog=Settings(QUICK, factor=1.0))
+    assert read_status(run).state == "done"
+    assert "! generating (step 3) has not progressed" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize("kind", ["sign", "metrics", "stage"])
 def test_signs_metrics_and_stages_are_progress(run: RunFolder, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setattr("harness.records.signs.EVERY_SECONDS", 0.0)

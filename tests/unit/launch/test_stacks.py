@@ -14,7 +14,8 @@ from harness.launch.stacks import take_stacks
 from harness.records.stacks import FOLDER
 
 ANSWERS = """
-import os, sys, threading
+import ctypes, os, sys, threading
+ctypes.CDLL(None).prctl(4, 0)  # not dumpable: without root, nobody may trace it
 from harness.records.stacks import answer_with_stacks
 answer_with_stacks()
 if {fork} and not (child := os.fork()):
@@ -64,7 +65,7 @@ def test_those_that_answer_tell_where_they_wait(answers: Path, started: list, tm
         place = take_stacks(tmp_path / time)
         text = text_of(tmp_path / time, started[0])
         assert text.count("in wait_for_what_never_comes") == 1
-        assert place == "users_0.py:9 in wait_for_what_never_comes"
+        assert place == "users_0.py:10 in wait_for_what_never_comes"
     assert "take_stacks" in next((tmp_path / "first").glob("*-driver.txt")).read_text()
     assert started[0].poll() is None
 
