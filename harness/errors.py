@@ -56,6 +56,10 @@ class NodeLost(TrainingError):
     """A machine of a run over several went down, or left the run."""
 
 
+class Hang(TrainingError):
+    """A stage of a training has not progressed for too long, and the run is to be started again."""
+
+
 class Interrupted(HarnessError):
     """A person asked the run to stop."""
 

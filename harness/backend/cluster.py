@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.backend.nodes import Nodes
 from harness.errors import TrainingError
+from harness.records import signs, stacks
 from harness.records.meeting import Meeting
 
 LOGICAL_CPUS = 32  # Ray's scheduling slots on a CPU machine; the processes take turns, so they need not be cores
@@ -46,10 +47,11 @@ def ray_cluster(config: DictConfig) -> Iterator[Nodes]:
     settings = OmegaConf.to_container(config.ray_kwargs.ray_init, resolve=True)
     environment = worker_environment(config)
     if settings.get("address"):
-        runtime_env = {key: value for key, value in (settings.pop("runtime_env", None) or {}).items() if value}
-        runtime_env["env_vars"] = {**environment, **runtime_env.get("env_vars", {})}
-        with _connected(runtime_env=runtime_env, **settings):
-            yield Nodes()
+        with tempfile.TemporaryDirectory(prefix="hs-") as folder, _environment({stacks.FOLDER: folder}):
+            runtime_env = {key: value for key, value in (settings.pop("runtime_env", None) or {}).items() if value}
+            runtime_env["env_vars"] = {**environment, stacks.FOLDER: folder, **runtime_env.get("env_vars", {})}
+            with _connected(runtime_env=runtime_env, **settings):
+                yield Nodes()
         return
     settings.pop("runtime_env", None)
     nodes = Nodes(Meeting.from_environment())
@@ -57,6 +59,7 @@ def ray_cluster(config: DictConfig) -> Iterator[Nodes]:
     with (
         _environment(environment),
         temporary_folder() as (folder, note_for_janitor),
+        _environment({stacks.FOLDER: _made(f"{folder}/stacks")}),
         processes_ended() as note_processes,
         _connected(address="local", _temp_dir=folder, **local),
     ):
@@ -79,6 +82,7 @@ def worker_environment(config: DictConfig) -> dict[str, str]:
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "PYTHONHASHSEED": str(config.seed % 2**32),
         "PYTHONUNBUFFERED": "1",
+        signs.RUN: str(config.run_dir),
         # a user's own components lie beside their conf/
         "PYTHONPATH": os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH")))),
     }
@@ -205,6 +209,11 @@ def temporary_folder() -> Iterator[tuple[str, Callable[[], None]]]:
         _tell(janitor, "done")
         janitor.wait()
         shutil.rmtree(folder, ignore_errors=True)  # where the janitor got a signal that was for this process
+
+
+def _made(folder: str) -> str:
+    Path(folder).mkdir()
+    return folder
 
 
 def _tell(janitor: subprocess.Popen[str], *lines: str) -> None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 
+from harness.records.stacks import answer_with_stacks
+
 
 def load() -> None:
     """Register what the harness adds to verl in this process."""
+    answer_with_stacks()
     from harness.backend.generation.replica import register_generation
 
     if os.environ.get("VERL_PLATFORM") == "cpu":

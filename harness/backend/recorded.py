@@ -68,6 +68,11 @@ class RecordedTrainer:
         self.recorder.stage("generating", self.global_steps)
         super().on_step_begin()
 
+    def on_step_end(self) -> None:
+        """The step's weights go to the generation servers."""
+        self.recorder.stage("sending the weights", self.global_steps)
+        super().on_step_end()
+
     def _save_and_stop(self) -> None:
         """Save what the step before this one has reached: its metrics are recorded, nothing of this one has begun."""
         self.global_steps -= 1
@@ -78,6 +83,19 @@ class RecordedTrainer:
     def _compute_old_log_prob(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
         self.recorder.stage("computing log-probs", self.global_steps)
         return super()._compute_old_log_prob(batch, metrics)
+
+    def _compute_reward_colocate(self, batch: KVBatchMeta, metrics: dict | None = None) -> KVBatchMeta:
+        if metrics is not None:  # else it is a part of the validation
+            self.recorder.stage("scoring", self.global_steps)
+        return super()._compute_reward_colocate(batch, metrics)
+
+    def _compute_ref_log_prob(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
+        self.recorder.stage("computing the reference's log-probs", self.global_steps)
+        return super()._compute_ref_log_prob(batch, metrics)
+
+    def _compute_values(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
+        self.recorder.stage("computing values", self.global_steps)
+        return super()._compute_values(batch, metrics)
 
     def _compute_advantage(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
         self.recorder.stage("computing advantages", self.global_steps)

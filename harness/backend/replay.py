@@ -10,6 +10,7 @@ from verl.trainer.ppo.v1.replay_buffer import DAPO_FILTERED_REWARD_COUNTS_KEY, R
 
 from harness.backend.batch_rollout import BatchRolloutManager
 from harness.errors import TrainingError
+from harness.records.signs import give_sign
 
 Finish = Callable[[Any, str, int], tuple[Any, dict[str, float]]]
 POLL_SECONDS = 0.02  # verl's default is 2.0: a finished batch waits a second on average
@@ -86,10 +87,21 @@ class _BoundedRefill:
 
 
 class _Finishing:
-    """Hands every batch that is taken out to ``finish``, which scores it as a whole, counts, chooses and drops."""
+    """Hands every batch that is taken out to ``finish``, which scores it as a whole, counts, chooses and drops.
+
+    A response that has come in is a sign that the stage goes on.
+    """
 
     finish: Finish
     oversample = 1  # prompts awaited for each one trained on
+    responses = 0  # that were there at the last look
+
+    def _sync_metadata_from_transfer_queue(self) -> None:
+        super()._sync_metadata_from_transfer_queue()
+        responses = sum(len(partition) for partition in self.partitions.values())
+        if responses != self.responses:
+            self.responses = responses
+            give_sign()
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[Any, dict]:
         """See verl."""

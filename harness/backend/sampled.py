@@ -41,6 +41,8 @@ class SampledBatches:
         """See `harness.backend.replay.build_replay_buffer`."""
         if self.trainer.reward_loop_manager.reward_loop_worker_handles is None:
             return self._scored_by_verl_later(batch)
+        if self.service is not None and partition != "val":
+            self.trainer.recorder.stage("scoring", self.trainer.global_steps)
         notes, rewards = self._scored(batch)
         if notes and all(note.get(FAILED) for note in notes):
             raise TrainingError(

@@ -14,6 +14,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from harness.errors import ConfigurationError
+from harness.records.stacks import answer_with_stacks
 
 
 class TaskRunner:
@@ -26,6 +27,7 @@ class TaskRunner:
     def __init__(self, config: DictConfig) -> None:
         self.config = config
         self.trainer: Any = None
+        answer_with_stacks()  # verl's import, which does it everywhere else, may be what hangs
 
     def run(self) -> dict[str, Any]:
         """Build everything, train, close everything.

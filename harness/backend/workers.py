@@ -6,6 +6,7 @@ verl's trainer makes its workers from `role_worker_mapping`; `with_components` p
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from omegaconf import open_dict
@@ -16,6 +17,7 @@ from verl.workers.engine_workers import ActorRolloutRefWorker, TrainingWorker
 from harness.backend.cpu.engine import use_cpu_engines
 from harness.backend.patches import apply_engine_patches
 from harness.backend.policy_loss import use_policy_loss
+from harness.records.signs import give_sign
 
 COMPONENTS_KEY = "harness"  # under actor_rollout_ref: the nodes that worker processes build
 
@@ -27,15 +29,25 @@ def _prepare_process() -> None:
 
 
 class HarnessTrainingWorker(TrainingWorker):
-    """verl's worker of one model: the critic, PRIME's process reward model."""
+    """verl's worker of one model: the critic, PRIME's process reward model, and the actor within the worker below."""
 
     def __init__(self, config: Any) -> None:
         _prepare_process()
         super().__init__(config)
 
+    @register(dispatch_mode=Dispatch.ONE_TO_ALL)
+    def reset(self) -> None:
+        """Build the model, or reload it; each pass through it is then a sign that the stage goes on."""
+        super().reset()
+        modules = self.engine.module  # Megatron has one for each stage of its pipeline
+        for module in modules if isinstance(modules, Sequence) else (modules,):
+            module.register_forward_pre_hook(lambda *_: give_sign())
+
 
 class _ActorComponents:
     """Builds the policy loss of ``policy_loss`` before verl builds the actor."""
+
+    actor_worker_cls = ref_worker_cls = HarnessTrainingWorker
 
     @register(dispatch_mode=Dispatch.ONE_TO_ALL)
     def init_model(self) -> None:

@@ -11,6 +11,7 @@ from harness.config.durations import minutes
 from harness.errors import ConfigurationError
 
 LAUNCHERS = ("local", "slurm")
+ON_HANG = ("fail", "retry", "warn")
 _LEAST = {"nodes": 1, "gpus_per_node": 0, "cpus_per_node": 1, "memory_gb": 0, "gpu_memory_gb": 0, "at_once": 1,
           "grace_seconds": 1, "requeues": 0}  # fmt: skip
 _TEXT = ("partition", "account", "qos", "gpu", "gpu_type", "constraint")
@@ -31,6 +32,7 @@ def cluster_problems(tree: Mapping[str, Any]) -> Iterator[Problem]:
     for name in _TEXT:
         if not isinstance(cluster.get(name), str | None):
             yield _wrong(tree, name, "a text is needed")
+    yield from _watchdog(tree, cluster)
     if launcher == "slurm":
         yield from _slurm(tree, cluster)
 
@@ -43,6 +45,25 @@ def _is_number(value: Any, least: int, whole: bool) -> bool:
 def _wrong(tree: Mapping[str, Any], name: str, what: str, remedy: str = "") -> Problem:
     value = lookup(tree, f"cluster.{name}")
     return Problem("cluster", f"cluster.{name}", f"cluster.{name}={value}: {what}.", remedy, value)
+
+
+def _watchdog(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Problem]:
+    watchdog = cluster.get("watchdog")
+    if watchdog is None:
+        return
+    if not isinstance(watchdog, Mapping):
+        yield _wrong(tree, "watchdog", "a section is needed, or null for no watchdog")
+        return
+    minutes, factor, on_hang = (watchdog.get(name) for name in ("minutes", "factor", "on_hang"))
+    if minutes is not None and (not _is_number(minutes, 0, whole=False) or minutes == 0):
+        yield _wrong(tree, "watchdog.minutes", "a number above 0 is needed, or null for no watchdog")
+    if not _is_number(factor, 1, whole=False):
+        yield _wrong(tree, "watchdog.factor", "a number of 1 or more is needed")
+    if on_hang not in ON_HANG:
+        yield _wrong(tree, "watchdog.on_hang", f"does not exist; there are {', '.join(ON_HANG)}")
+    elif on_hang == "retry" and not cluster.get("requeues"):
+        what = "a run that hangs would not be started again, as cluster.requeues is 0"
+        yield _wrong(tree, "watchdog.on_hang", what, "Set cluster.requeues to how often it may be.")
 
 
 def _slurm(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Problem]:

@@ -17,24 +17,24 @@ from collections.abc import Sequence
 from omegaconf import OmegaConf
 
 from harness.components.instantiate import instantiate
-from harness.errors import HarnessError, Preempted, TakenOver
+from harness.errors import Hang, HarnessError, Preempted, TakenOver
+from harness.launch.again import start_again
 from harness.launch.fence import Fence
 from harness.launch.slurm.commands import kill_wait
 from harness.launch.slurm.nodes import driving, is_first, serve
-from harness.launch.slurm.requeue import requeue
 from harness.launch.stops import CANCEL_MARK, Stops
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 from harness.records.run_folder import RunFolder
 from harness.records.status import RunError, StatusWriter, read_status
 
-DONE, FAILED, AGAIN = 0, 1, 75  # the last one is EX_TEMPFAIL: it is to be started again
+DONE, FAILED = 0, 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it.
 
     Returns:
-        The exit code: 0 done, 1 failed, 75 stopped by the scheduler and to be started again.
+        The exit code: 0 done, 1 failed, 75 stopped short and to be started again.
     """
     sweep_path, index = list(sys.argv[1:] if arguments is None else arguments)[:2]
     sweep = SweepFolder.open(sweep_path)
@@ -71,8 +71,8 @@ def _drive(sweep: SweepFolder, plan: Plan, planned: PlannedRun, run: RunFolder) 
         instantiate(config.manager, "manager", config.trusted_modules, **given).resume(run, stops)
     except TakenOver as error:
         return _say(str(error), FAILED)
-    except Preempted as error:
-        return _say(str(error), requeue(sweep, run, plan.cluster["requeues"], AGAIN, error.message))
+    except (Preempted, Hang) as error:
+        return _say(str(error), start_again(sweep, run, plan.cluster.get("requeues") or 0, slurm, error.message))
     return DONE
 
 

@@ -12,8 +12,10 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from harness.errors import HarnessError, Interrupted, NodeLost, Preempted, TakenOver, TrainingError
+from harness.errors import Hang, HarnessError, Interrupted, NodeLost, Preempted, TakenOver, TrainingError
+from harness.launch.guard import Guard
 from harness.launch.stops import Stops
+from harness.launch.watchdog import Settings
 from harness.records.metrics import MetricsTail
 from harness.records.run_folder import RunFolder
 from harness.records.stages import StageTail
@@ -27,7 +29,12 @@ Work = Callable[[Callable[[], None], Callable[[str], None]], dict[str, Any]]
 
 
 def supervise(
-    run: RunFolder, work: Work, total_steps: int | None, title: str = "", stops: Stops | None = None
+    run: RunFolder,
+    work: Work,
+    total_steps: int | None,
+    title: str = "",
+    stops: Stops | None = None,
+    watchdog: Settings | None = None,
 ) -> RunSummary:
     """Do the work as this run.
 
@@ -37,21 +44,24 @@ def supervise(
         total_steps: Steps of the whole run, where known.
         title: What the terminal's panel is headed with.
         stops: What signals mean; by default they end the run at once.
+        watchdog: When a stage counts as hanging, and what then; None for no watchdog.
 
     Returns:
         The run's summary.
 
     Raises:
-        HarnessError: What ended it, in the user's terms: `TrainingError` or `Interrupted`.
+        HarnessError: What ended it, in the user's terms: `TrainingError` or `Interrupted`; `Hang` where the watchdog
+            wants it started again.
     """
     status = StatusWriter(run)
     status.running(total_steps)
     stops = stops or Stops(run.path)
     with _output_to(run.log) as (out, err), stops:
         view = TrainingView(run, total_steps or 0, console=out, errors=err, title=title or None)
-        watch = _Watch(run, status, view, stops)
+        guard = Guard(run, watchdog or Settings(minutes=None), status)
+        watch = _Watch(run, status, view, stops, guard)
         try:
-            with view:
+            with guard, view:
                 work(watch.poll, watch.announce)
                 watch.poll()
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  raised again in the user's terms
@@ -72,28 +82,37 @@ def _end(error: BaseException, run: RunFolder, status: StatusWriter, watch: _Wat
         status.preempted(_as_run_error(lost, watch.stage, run) if lost else None)
         _report(run)
         raise Preempted(f"The run was stopped: {lost.message if lost else watch.stops.reason}.") from error
-    if _was_stopped(error):
+    if watch.guard.hang is not None:
+        error = watch.guard.hang  # whatever ending it has raised
+    elif _was_stopped(error):
         status.cancelled()
         _report(run)
         raise Interrupted("The run was stopped.", f"Go on with: harness train --resume {run.shown()}") from error
     failure = _as_run_error(error, watch.stage, run)
-    status.failed(failure)
+    again = isinstance(error, Hang) and watch.guard.settings.on_hang == "retry"
+    status.preempted(failure) if again else status.failed(failure)
     _report(run)
     watch.view.fail(failure)
+    if again:
+        raise error
     raise TrainingError(failure.message, failure.remedy, failure.stage, failure.log) from error
 
 
 class _Watch:
     """Carries what the training process has written to the terminal and the status."""
 
-    def __init__(self, run: RunFolder, status: StatusWriter, view: TrainingView, stops: Stops) -> None:
+    def __init__(self, run: RunFolder, status: StatusWriter, view: TrainingView, stops: Stops, guard: Guard) -> None:
         self.stages, self.steps = StageTail(run.stages), MetricsTail(run.metrics)
-        self.status, self.view, self.stops = status, view, stops
+        self.status, self.view, self.stops, self.guard = status, view, stops, guard
         self.stage = ""
         self.stages.poll(), self.steps.poll()  # a resumed run's past has been shown before
 
-    def announce(self, name: str, step: int = 0) -> None:
-        """The run does ``name``."""
+    def announce(self, name: str) -> None:
+        """This process does ``name``."""
+        self.guard.enter(name)
+        self._show(name, 0)
+
+    def _show(self, name: str, step: int) -> None:
         self.stage = name
         self.status.stage(name)
         self.view.stage(name, step)
@@ -101,13 +120,16 @@ class _Watch:
     def poll(self) -> None:
         """Look for news."""
         for entry in self.stages.poll():
-            self.announce(entry.stage, entry.step)
+            self._show(entry.stage, entry.step)
         for record in self.steps.poll():
             self.view.step(record)
             if not record.is_validation_only:
                 self.status.advance(record.step)
         self.status.beat()
         self.stops.poll()
+        for warning in self.guard.poll():
+            sys.stderr.write(f"harness: watchdog: {warning}\n")
+            self.view.warn(warning)
 
 
 def _was_stopped(error: BaseException | None) -> bool:

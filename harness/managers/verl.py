@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from omegaconf import DictConfig, open_dict
 
 from harness.check.find import require_valid
 from harness.config.classic import data_files
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, Hang, HarnessError
+from harness.launch.again import give_up
 from harness.launch.record import open_run
 from harness.launch.stops import Stops
 from harness.launch.supervise import supervise
+from harness.launch.watchdog import Settings
 from harness.managers.base import RLTrainingManager
 from harness.managers.classic import classic_config, is_composed, train_settings
 from harness.prepare import prepare_all
@@ -85,7 +88,10 @@ class VERLTrainingManager(RLTrainingManager):
 
         Args:
             run: The run.
-            stops: What signals mean to it; by default they end it at once.
+            stops: What signals mean to it; by default they end it at once. Who gives them starts it again after a hang.
+
+        Raises:
+            Hang: It is to be started again; only with ``stops``.
         """
         require_valid(self.config, self.overrides)
         self.run = run
@@ -135,8 +141,17 @@ class VERLTrainingManager(RLTrainingManager):
 
             return run_training(config, poll, announce)
 
-        title = f"{config.name} · {run.shown()}"
-        return supervise(run, work, config.trainer.total_training_steps, title, stops)
+        title, steps = f"{config.name} · {run.shown()}", config.trainer.total_training_steps
+        most, watchdog = config.cluster.get("requeues") or 0, Settings.of(config.cluster)
+        for _ in range(most if stops is None else 0):
+            with contextlib.suppress(Hang):
+                return supervise(run, work, steps, title, stops, watchdog)
+        try:
+            return supervise(run, work, steps, title, stops, watchdog)
+        except Hang:
+            if stops is None:
+                give_up(run, most)
+            raise
 
     def _last_checkpoint(self) -> Path:
         steps = self.run.checkpoint_steps() if self.run else []

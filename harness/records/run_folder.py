@@ -125,6 +125,16 @@ class RunFolder:
         return self.path / "stages.jsonl"
 
     @property
+    def signs(self) -> Path:
+        """Touched while a stage goes on."""
+        return self.path / "signs"
+
+    @property
+    def stacks(self) -> Path:
+        """Folder of ``<time>/``, what each process was doing when a stage hung."""
+        return self.path / "stacks"
+
+    @property
     def generations(self) -> Path:
         """Folder of ``<step>.jsonl``, the validation samples."""
         return self.path / "generations"

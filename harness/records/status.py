@@ -102,7 +102,7 @@ class StatusWriter:
         self._end("cancelled")
 
     def preempted(self, error: RunError | None = None) -> None:
-        """The scheduler took the machine back, or one was lost (``error`` says so); the run can be resumed."""
+        """It stopped short, to go on later: the scheduler took the machine back, or what the error says."""
         self._end("preempted", error)
 
     def _end(self, state: State, error: RunError | None = None) -> None:

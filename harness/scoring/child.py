@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.records.stacks import answer_with_stacks
 from harness.scoring.setup import Setup
 
 _PR_SET_PDEATHSIG = 1
@@ -23,6 +24,7 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     """Build, say so, then answer."""
+    answer_with_stacks()
     _end_with_parent()
     connection = Connection(int(sys.argv[1]))
     setup: Setup = connection.recv()

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from harness.errors import ComponentError
+from harness.records.signs import give_sign
 from harness.reward_managers.sample import RewardResult, RewardSample
 from harness.scoring.process import SampleFailed, ScoringProcess
 from harness.scoring.setup import Limits, Setup
@@ -45,6 +46,7 @@ class ScoringService:
         Raises:
             ComponentError: The component is wrong, or a sample failed with ``on_error=stop``.
         """
+        give_sign()
         try:
             result = self._process().ask(sample, self.limits.timeout_seconds)
         except SampleFailed as failure:

@@ -115,6 +115,10 @@ class TrainingView:
         end = outcome(self.run_folder, summary or summarise(self.run_folder), next_commands)
         self.console.print(end, soft_wrap=True, highlight=False)
 
+    def warn(self, words: str) -> None:
+        """Something that the run goes on in spite of."""
+        self._say(Text.assemble(("! ", "bold yellow"), words))
+
     def fail(self, error: RunError | BaseException | str) -> None:
         """The run failed: the root cause first, then stage and log.
 

@@ -10,6 +10,7 @@ differs from GRPO, with that key set back to GRPO's value: a key that changes no
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,8 @@ from harness.backend.trainer import HarnessTrainerSync
 from harness.backend.trajectories import ragged_fields
 from harness.backend.workers import COMPONENTS_KEY, HarnessActorWorker
 from harness.config.compose import compose_config, resolve
+from harness.records.run_folder import RunFolder
+from harness.records.signs import RUN
 
 PROMPTS, RESPONSES, LIMIT = 4, 4, 256
 # groups of `algorithm=` that are one choice, with the name of what GRPO uses
@@ -211,6 +214,7 @@ def main() -> None:
     algorithms = sorted(
         path.stem for path in (Path(__file__).parents[2] / "conf" / "algorithm").glob("*.yaml") if path.stem != "drgrpo"
     )
+    os.environ[RUN] = str(folder)
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     tq.init(frozen(composed("grpo", model, *NEEDS["grpo"])).transfer_queue)
     result = {"algorithms": {}, "corrections": {}, "inert": {}}
@@ -231,6 +235,7 @@ def main() -> None:
         algorithm = "rloo" if "norm_adv" in word else "grpo"
         config = composed(algorithm, model, *NEEDS["grpo"], word)
         result["inert"][word] = [algorithm, measure(config, folder, f"inert-{number}")]
+    result["signed"] = RunFolder(folder).signs.exists()
     print(json.dumps(result))
 
 

@@ -51,3 +51,7 @@ def test_what_the_check_calls_ignored_is_ignored(measured: dict) -> None:
     assert len(measured["inert"]) >= 11
     acting = [word for word, (name, found) in measured["inert"].items() if differ(found, rows[name]["as composed"])]
     assert acting == []
+
+
+def test_a_pass_through_the_model_is_a_sign_that_the_run_goes_on(measured: dict) -> None:
+    assert measured["signed"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -142,6 +143,21 @@ def test_a_warning_saves_requeues_and_changes_no_number(
     kept = [{name: value for name, value in metrics.items() if name.startswith(("val", "actor/", "critic/")) and "/perf/" not in name}
             for metrics in last]  # fmt: skip
     assert kept[0] == kept[1]
+
+
+def test_a_run_that_hangs_is_requeued(run: Callable[..., Any], tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).parents[1] / "unit/launch/sweep/stuck.py", tmp_path)
+    stuck = ("manager=custom", "manager.module=stuck", "manager.function=Stuck", "trusted_modules=[stuck]",
+             "cluster.watchdog.minutes=0.05", "cluster.watchdog.factor=1",
+             "cluster.watchdog.on_hang=retry", "cluster.requeues=1")  # fmt: skip
+    started = run(tmp_path, "train", "-m", *SHORT, *CPU, *stuck, "+manager.hangs=${seed}", "seed=1,9", "--wait")
+    assert started.returncode == 1, started.stderr
+    report = json.loads(run(tmp_path, "sweep", "status", sweep_of(started), "--json").stdout)
+    assert states(report) == {"1": "done", "9": "failed"}
+    assert [each["attempt"] for each in report["runs"]] == [2, 2]
+    why = report["runs"][1]["why"]
+    assert why.startswith("generating has not progressed for")
+    assert why.endswith("it has been started again once before (cluster.requeues)")
 
 
 def test_a_job_of_higher_priority_takes_the_node_and_the_run_goes_on(

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from harness.backend.generation.engine import GenerationEngine
 from harness.backend.generation.requests import GenerationOutput, GenerationRequest
+from harness.records.signs import give_sign
 
 T = TypeVar("T")
 # An idle engine waits until no request has come for this long, so that the first batch is well filled.
@@ -208,6 +209,7 @@ class GenerationService:
         self._running.update(dict.fromkeys(job.tickets, job))
 
     def _step(self) -> None:
+        give_sign()
         try:
             finished = self._engine.step()
         except Exception as error:  # noqa: BLE001 (it belongs to the callers)

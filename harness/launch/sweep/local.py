@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from harness.launch.again import AGAIN, RESTARTS
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 
 POLL_SECONDS = 0.2
@@ -17,7 +18,7 @@ ENDING_SECONDS = 60.0  # for runs that have been asked to stop
 
 
 def run_here(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], poll: Callable[[], None]) -> None:
-    """Run these and return when all have ended, however they did.
+    """Run these and return when all have ended, however they did; one that is to be started again gets in line.
 
     Args:
         sweep: The sweep.
@@ -25,27 +26,32 @@ def run_here(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], poll: C
         runs: What to run, in this order.
         poll: Called several times a second.
     """
-    waiting, going = list(runs), dict[int, subprocess.Popen[bytes]]()
+    waiting, going = [(run, 0) for run in runs], dict[int, subprocess.Popen[bytes]]()
+    started: dict[int, tuple[PlannedRun, int]] = {}
     most = int(plan.cluster.get("at_once") or 1)
     with _all_ended(going):
         while waiting or going:
             while waiting and len(going) < most:
-                run = waiting.pop(0)
-                going[run.index] = _start(sweep, plan, run)
+                run, restarts = waiting.pop(0)
+                going[run.index] = _start(sweep, plan, run, restarts)
+                started[run.index] = (run, restarts)
             time.sleep(POLL_SECONDS)
             poll()
             for index in [index for index, process in going.items() if process.poll() is not None]:
-                del going[index]
+                run, restarts = started[index]
+                if going.pop(index).returncode == AGAIN:
+                    waiting.append((run, restarts + 1))
 
 
-def _start(sweep: SweepFolder, plan: Plan, run: PlannedRun) -> subprocess.Popen[bytes]:
+def _start(sweep: SweepFolder, plan: Plan, run: PlannedRun, restarts: int) -> subprocess.Popen[bytes]:
     """The command that a Slurm job runs too, on the sweep's frozen source."""
     code = sweep.code(plan)
     path = os.pathsep.join(filter(None, (str(code), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-P", "-u", "-m", "harness.launch.job", str(sweep.path), str(run.index)]
+    environment = {**os.environ, "PYTHONPATH": path, RESTARTS: str(restarts)}
     with (sweep.logs / f"local-{run.index}.log").open("ab") as log:
         return subprocess.Popen(
-            command, cwd=code, env={**os.environ, "PYTHONPATH": path}, stdout=log, stderr=subprocess.STDOUT,
+            command, cwd=code, env=environment, stdout=log, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 

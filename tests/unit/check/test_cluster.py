@@ -27,6 +27,20 @@ def told(*words: str) -> list[str]:
         ("cluster.nodes=two", "cluster.nodes=two: a number of 1 or more is needed."),
         ("cluster.cpus_per_node=1.5", "cluster.cpus_per_node=1.5: a number of 1 or more is needed."),
         ("cluster.requeues=-1", "cluster.requeues=-1: a number of 0 or more is needed."),
+        (
+            "cluster.watchdog.minutes=0",
+            "cluster.watchdog.minutes=0: a number above 0 is needed, or null for no watchdog.",
+        ),
+        (
+            "cluster.watchdog.minutes=1h",
+            "cluster.watchdog.minutes=1h: a number above 0 is needed, or null for no watchdog.",
+        ),
+        ("cluster.watchdog.factor=0.5", "cluster.watchdog.factor=0.5: a number of 1 or more is needed."),
+        (
+            "cluster.watchdog.on_hang=stop",
+            "cluster.watchdog.on_hang=stop: does not exist; there are fail, retry, warn.",
+        ),
+        ("cluster.watchdog=30", "cluster.watchdog=30: a section is needed, or null for no watchdog."),
         ("cluster.partition=7", "cluster.partition=7: a text is needed."),
         ("cluster.time=4h", "cluster.time=4h: minutes, HH:MM:SS or D-HH:MM:SS is needed."),
         ("cluster.time=0", "cluster.time=0: minutes, HH:MM:SS or D-HH:MM:SS is needed."),
@@ -42,6 +56,13 @@ def test_what_no_launcher_could_use(word: str, message: str) -> None:
     assert message in told(word)
 
 
+def test_a_retry_that_would_never_come() -> None:
+    (message,) = told("cluster.watchdog.on_hang=retry", "cluster.requeues=0")
+    assert message == (
+        "cluster.watchdog.on_hang=retry: a run that hangs would not be started again, as cluster.requeues is 0."
+    )
+
+
 def test_a_gpu_training_without_gpus() -> None:
     words = ["experiment=quickstart_tiny", "cluster=slurm", "cluster.gpus_per_node=0"]
     messages = [problem.message for problem in find_problems(compose_config(words), words)]
@@ -51,6 +72,7 @@ def test_a_gpu_training_without_gpus() -> None:
 @pytest.mark.parametrize(
     "word",
     ["cluster.partition=main", "cluster.time=30", "cluster.time=1-12", "cluster.memory_gb=1.5", "cluster.at_once=4",
+     "cluster.watchdog=null", "cluster.watchdog.minutes=null", "cluster.watchdog.on_hang=retry",
      "cluster.extra=['--exclude=node7',--exclusive]", "cluster.setup=['module load cuda']"],
 )  # fmt: skip
 def test_what_is_taken(word: str) -> None:

@@ -24,11 +24,11 @@ def test_the_files_have_the_names_of_the_contract(tmp_path):
     folder = RunFolder(tmp_path)
     paths = (
         folder.config, folder.overrides, folder.provenance, folder.code_diff, folder.status, folder.metrics,
-        folder.stages, folder.generations, folder.checkpoints, folder.log, folder.report,
+        folder.stages, folder.signs, folder.stacks, folder.generations, folder.checkpoints, folder.log, folder.report,
     )  # fmt: skip
     assert [path.name for path in paths] == [
         "config.yaml", "overrides.yaml", "provenance.json", "code.diff", "status.json", "metrics.jsonl",
-        "stages.jsonl", "generations", "checkpoints", "train.log", "report.html",
+        "stages.jsonl", "signs", "stacks", "generations", "checkpoints", "train.log", "report.html",
     ]  # fmt: skip
 
 
