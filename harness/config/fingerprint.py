@@ -42,6 +42,7 @@ IGNORED = (
     "trusted_modules",
     "plugins",
     "cluster",
+    "sweep",
     "scoring.processes",
     "ray_kwargs",
     "global_profiler",
