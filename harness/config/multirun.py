@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.types import RunMode
-from omegaconf import DictConfig
 
 from harness.config.compose import ROOT, hydra_loader
 from harness.config.hydra_words import refuse_hydras
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def compose_multirun(words: Sequence[str]) -> tuple[DictConfig, Any]:

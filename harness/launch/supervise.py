@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from rich.console import Console
 
@@ -27,7 +28,12 @@ Work = Callable[[Callable[[], None], Callable[[str], None]], dict[str, Any]]
 
 
 def supervise(
-    run: RunFolder, work: Work, total_steps: int | None, title: str = "", stops: Stops | None = None
+    run: RunFolder,
+    work: Work,
+    total_steps: int | None,
+    title: str = "",
+    stops: Stops | None = None,
+    foreground: bool = False,
 ) -> RunSummary:
     """Do the work as this run.
 
@@ -37,6 +43,7 @@ def supervise(
         total_steps: Steps of the whole run, where known.
         title: What the terminal's panel is headed with.
         stops: What signals mean; by default they end the run at once.
+        foreground: Whether all output goes to the terminal as well, and nothing is drawn over it: for a debugger.
 
     Returns:
         The run's summary.
@@ -47,8 +54,9 @@ def supervise(
     status = StatusWriter(run)
     status.running(total_steps)
     stops = stops or Stops(run.path)
-    with _output_to(run.log) as (out, err), stops:
-        view = TrainingView(run, total_steps or 0, console=out, errors=err, title=title or None)
+    with (_copied_to if foreground else _output_to)(run.log) as (out, err), stops:
+        live = False if foreground else None
+        view = TrainingView(run, total_steps or 0, console=out, errors=err, interactive=live, title=title or None)
         watch = _Watch(run, status, view, stops)
         try:
             with view:
@@ -152,3 +160,35 @@ def _output_to(log: Path) -> Iterator[tuple[Console, Console]]:
             os.close(descriptor)
         for stream in streams:
             stream.close()
+
+
+class _Both(io.TextIOBase):
+    """Writes to a stream and to a log."""
+
+    def __init__(self, stream: TextIO, log: TextIO) -> None:
+        self.stream, self.log = stream, log
+
+    def write(self, text: str) -> int:
+        self.log.write(text)
+        return self.stream.write(text)
+
+    def flush(self) -> None:
+        self.log.flush(), self.stream.flush()
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
+    def isatty(self) -> bool:
+        return self.stream.isatty()
+
+
+@contextlib.contextmanager
+def _copied_to(log: Path) -> Iterator[tuple[Console, Console]]:
+    """Leave the terminal to this process, with a copy in the log of what Python writes, Ray's workers included."""
+    out, err = sys.stdout, sys.stderr
+    with log.open("a", buffering=1) as file:
+        sys.stdout, sys.stderr = _Both(out, file), _Both(err, file)
+        try:
+            yield Console(file=out), Console(file=err)
+        finally:
+            sys.stdout, sys.stderr = out, err

@@ -136,7 +136,8 @@ class VERLTrainingManager(RLTrainingManager):
             return run_training(config, poll, announce)
 
         title = f"{config.name} · {run.shown()}"
-        return supervise(run, work, config.trainer.total_training_steps, title, stops)
+        foreground = config.cluster.launcher == "debug"
+        return supervise(run, work, config.trainer.total_training_steps, title, stops, foreground)
 
     def _last_checkpoint(self) -> Path:
         steps = self.run.checkpoint_steps() if self.run else []

@@ -36,8 +36,13 @@ class Composed:
     fingerprint: str
 
 
-def compose_points(points: Sequence[Point]) -> list[Composed]:
+def compose_points(points: Sequence[Point], what: str = "a sweep", twice: bool = False) -> list[Composed]:
     """Compose and check every point.
+
+    Args:
+        points: The points.
+        what: What they are, for the message.
+        twice: Whether two may be the same experiment.
 
     Raises:
         ConfigurationError: Some have problems; all of them are told, each with the points that have it. Or two points
@@ -56,18 +61,19 @@ def compose_points(points: Sequence[Point]) -> list[Composed]:
             resolved = resolve(config)
             composed.append(Composed(point, config, int(resolved.seed), fingerprint(resolved)))
     if problems:
-        raise ConfigurationError(_told(problems, len(points)))
-    _require_different(composed)
+        raise ConfigurationError(_told(problems, len(points), what))
+    if not twice:
+        _require_different(composed)
     return composed
 
 
-def _told(problems: dict[str, list[str]], count: int) -> str:
+def _told(problems: dict[str, list[str]], count: int, what: str) -> str:
     lines = []
     for text, labels in list(problems.items())[:SHOWN_PROBLEMS]:
         where = "every run" if len(labels) == count else ", ".join(labels[:4]) + (", …" if len(labels) > 4 else "")
         lines.append(f"{where}:\n  " + text.replace("\n", "\n  "))
     left = len(problems) - SHOWN_PROBLEMS
-    return f"{len(problems)} problems in a sweep of {count} runs; nothing was started:\n" + "\n".join(
+    return f"{len(problems)} problems in {what} of {count} runs; nothing was started:\n" + "\n".join(
         [*lines, *([f"and {left} more"] if left > 0 else [])]
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder, folder_name
 from harness.launch.sweep.freeze import freeze
@@ -32,35 +33,63 @@ def make_sweep(words: Sequence[str]) -> SweepFolder:
     """
     composed = compose_points(expand(words))
     first = composed[0].config
-    root, name = Path(first.output_root).expanduser().absolute(), str(first.name)
-    done = finished_runs(root / name)
-    open_points = [each for each in composed if (each.fingerprint, each.seed) not in done]
+    sweep, plan = open_sweep(first, words)
+    add_runs(sweep, plan, composed, finished_runs(sweep.path.parent))
+    return sweep
+
+
+def open_sweep(config: DictConfig, words: Sequence[str]) -> tuple[SweepFolder, Plan]:
+    """Make a sweep's folder with the frozen source; its plan has no runs yet and is not written.
+
+    Args:
+        config: Of one of its points.
+        words: Of the command.
+    """
+    root = Path(config.output_root).expanduser().absolute()
+    sweep = SweepFolder.create(root, str(config.name))
+    project = Path.cwd()
+    code = freeze(project, sweep.path / "code", leave=(root,))
+    cluster: Any = OmegaConf.to_container(config.cluster, resolve=True)
+    where = str(code.relative_to(sweep.path))
+    return sweep, Plan(list(words), str(cluster["launcher"]), str(project), where, [], [], cluster)
+
+
+def add_runs(
+    sweep: SweepFolder, plan: Plan, composed: Sequence[Composed], done: Mapping[tuple[str, int], str]
+) -> tuple[Plan, list[PlannedRun]]:
+    """Write what further runs need, and then the plan that has them.
+
+    Args:
+        sweep: The sweep.
+        plan: Its plan so far.
+        composed: Points that can run.
+        done: Runs that have finished before, by fingerprint and seed; their points are noted and not run.
+
+    Returns:
+        The plan, and what it has more.
+    """
     finished = [
         {"label": each.point.label, "run": done[each.fingerprint, each.seed]}
         for each in composed
         if (each.fingerprint, each.seed) in done
     ]
-    sweep = SweepFolder.create(root, name)
-    project = Path.cwd()
-    code = freeze(project, sweep.path / "code", leave=(root,))
-    runs = [_planned(index, each) for index, each in enumerate(_named(open_points))]
-    for planned, each in zip(runs, open_points, strict=True):
+    left = [each for each in composed if (each.fingerprint, each.seed) not in done]
+    names = _names(plan, left)
+    runs = [_planned(index, named) for index, named in enumerate(zip(left, names, strict=True), start=len(plan.runs))]
+    for planned, each in zip(runs, left, strict=True):
         _write_run(sweep.run(planned), planned, each)
-    cluster: Any = OmegaConf.to_container(first.cluster, resolve=True)
-    where = str(code.relative_to(sweep.path))
-    sweep.save(Plan(list(words), str(cluster["launcher"]), str(project), where, runs, finished, cluster))
-    return sweep
+    plan = replace(plan, runs=[*plan.runs, *runs], finished=[*plan.finished, *finished])
+    sweep.save(plan)
+    return plan, runs
 
 
-def _named(points: Sequence[Composed]) -> list[tuple[Composed, str]]:
-    taken: set[str] = set()
-    named = []
-    for index, each in enumerate(points):
+def _names(plan: Plan, points: Sequence[Composed]) -> list[str]:
+    """A folder's name for each, which no other has."""
+    names = [run.run_id for run in plan.runs]
+    for index, each in enumerate(points, start=len(names)):
         name = folder_name(each.point.label, index)
-        name = name if name not in taken else f"{name}-{index}"
-        taken.add(name)
-        named.append((each, name))
-    return named
+        names.append(name if name not in names else f"{name}-{index}")
+    return names[len(plan.runs) :]
 
 
 def _planned(index: int, named: tuple[Composed, str]) -> PlannedRun:
