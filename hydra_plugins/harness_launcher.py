@@ -1,11 +1,11 @@
 """The harness's launcher, where Hydra looks for launchers: in the namespace package ``hydra_plugins`` alone.
 
-Any Hydra application can choose it, ``hydra/launcher=harness_local``, ``harness_slurm`` or ``harness_debug``; its options
-are called as those of the harness's section ``cluster``. Every composition imports this file, so what launching needs
-is imported when something is launched.
+Any Hydra application can choose it: ``hydra/launcher=harness_local``, ``harness_slurm`` or ``harness_debug``. Its
+options are called as those of the harness's section ``cluster``. Every composition imports this file, so what launching
+needs is imported when something is launched.
 
-Annotations are not put off by a ``__future__`` import here: Hydra runs this file before Python knows it as a module, and
-dataclasses look postponed ones up there.
+No ``__future__`` import puts annotations off here: Hydra runs this file before Python knows it as a module, and that is
+where dataclasses look postponed ones up.
 """
 
 from collections.abc import Sequence

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, NoReturn, TextIO
-
-from rich.console import Console
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from harness.errors import HarnessError, Interrupted, Preempted, TakenOver, TrainingError
+from harness.launch.output import copied_to, output_to
 from harness.launch.stops import Stops
 from harness.records.metrics import MetricsTail
 from harness.records.run_folder import RunFolder
@@ -54,7 +49,7 @@ def supervise(
     status = StatusWriter(run)
     status.running(total_steps)
     stops = stops or Stops(run.path)
-    with (_copied_to if foreground else _output_to)(run.log) as (out, err), stops:
+    with (copied_to if foreground else output_to)(run.log) as (out, err), stops:
         live = False if foreground else None
         view = TrainingView(run, total_steps or 0, console=out, errors=err, interactive=live, title=title or None)
         watch = _Watch(run, status, view, stops)
@@ -138,57 +133,3 @@ def _report(run: RunFolder) -> None:
         write_report(run)
     except Exception:  # noqa: BLE001 (a report that fails must not turn a finished run into a failed one)
         sys.stderr.write(f"harness: the report could not be written:\n{traceback.format_exc()}")
-
-
-@contextlib.contextmanager
-def _output_to(log: Path) -> Iterator[tuple[Console, Console]]:
-    """Send this process's output and its children's to the log; the consoles still reach the user.
-
-    File descriptors are exchanged, not ``sys.stdout``: Ray and C++ libraries write to the descriptors.
-    """
-    sys.stdout.flush(), sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    streams = [os.fdopen(os.dup(descriptor), "w", buffering=1) for descriptor in saved]
-    try:
-        os.dup2(target, 1), os.dup2(target, 2)
-        yield Console(file=streams[0]), Console(file=streams[1])
-    finally:
-        sys.stdout.flush(), sys.stderr.flush()
-        os.dup2(saved[0], 1), os.dup2(saved[1], 2)
-        for descriptor in (*saved, target):
-            os.close(descriptor)
-        for stream in streams:
-            stream.close()
-
-
-class _Both(io.TextIOBase):
-    """Writes to a stream and to a log."""
-
-    def __init__(self, stream: TextIO, log: TextIO) -> None:
-        self.stream, self.log = stream, log
-
-    def write(self, text: str) -> int:
-        self.log.write(text)
-        return self.stream.write(text)
-
-    def flush(self) -> None:
-        self.log.flush(), self.stream.flush()
-
-    def fileno(self) -> int:
-        return self.stream.fileno()
-
-    def isatty(self) -> bool:
-        return self.stream.isatty()
-
-
-@contextlib.contextmanager
-def _copied_to(log: Path) -> Iterator[tuple[Console, Console]]:
-    """Leave the terminal to this process, with a copy in the log of what Python writes, Ray's workers included."""
-    out, err = sys.stdout, sys.stderr
-    with log.open("a", buffering=1) as file:
-        sys.stdout, sys.stderr = _Both(out, file), _Both(err, file)
-        try:
-            yield Console(file=out), Console(file=err)
-        finally:
-            sys.stdout, sys.stderr = out, err

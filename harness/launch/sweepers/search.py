@@ -77,8 +77,8 @@ def find_search(words: Sequence[str]) -> Search | None:
         return None
     _require_trusted(OmegaConf.to_container(sweeper), list(config.trusted_modules))
     objective = objective_of(config, words)
-    if sweeper.get("storage", "") is None and "seed" in (sampler := sweeper.get("sampler") or {}):
-        sampler.seed = config.seed if sampler.seed is None else sampler.seed  # the same command draws the same points
+    if sweeper.get("storage", "") is None and OmegaConf.select(sweeper, "sampler.seed", default="none") is None:
+        sweeper.sampler.seed = config.seed  # the same command draws the same points, but where a study goes on
     return Search(list(words), config, loader, objective)
 
 
