@@ -63,7 +63,8 @@ def add_runs(
         sweep: The sweep.
         plan: Its plan so far.
         composed: Points that can run.
-        done: Runs that have finished before, by fingerprint and seed; their points are noted and not run.
+        done: Runs that have finished before, by fingerprint and seed; their points are not run, and those of other
+            sweeps are noted.
 
     Returns:
         The plan, and what it has more.
@@ -73,6 +74,8 @@ def add_runs(
         for each in composed
         if (each.fingerprint, each.seed) in done
     ]
+    noted = [sweep.run(run).shown() for run in plan.runs] + [each["run"] for each in plan.finished]
+    finished = [each for each in finished if each["run"] not in noted]
     left = [each for each in composed if (each.fingerprint, each.seed) not in done]
     names = _names(plan, left)
     runs = [_planned(index, named) for index, named in enumerate(zip(left, names, strict=True), start=len(plan.runs))]

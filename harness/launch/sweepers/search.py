@@ -19,7 +19,6 @@ from harness.components.instantiate import locate
 from harness.config.compose import resolve
 from harness.config.hydra_words import SWEEPERS, is_hydras
 from harness.config.multirun import compose_multirun
-from harness.config.search_path import VERL_GROUP
 from harness.errors import ConfigurationError, HarnessError
 from harness.launch.sweep.folder import SweepFolder
 from harness.launch.sweep.prepare import open_sweep
@@ -100,7 +99,7 @@ def dry_search(search: Search) -> str:
     """What `start_search` would start from."""
     shared = search.config.copy()
     with open_dict(shared):
-        del shared["hydra"], shared[VERL_GROUP]
+        del shared["hydra"]
     sweeper = "\n".join(f"#   {line}" for line in OmegaConf.to_yaml(search.config.hydra.sweeper).splitlines())
     return (
         f"# runs in {shared.output_root}/{shared.name}/<sweep_id>/, chosen by {SWEEPERS}={search.name}:\n{sweeper}\n"
@@ -152,7 +151,8 @@ def _sweep(search: Search, trainings: Trainings) -> None:
         sweeper = Plugins.instance().instantiate_sweeper(
             config=search.config, hydra_context=context, task_function=trainings
         )
-        sweeper.sweep(arguments=OmegaConf.to_container(search.config.hydra.overrides.task))
+        words = OmegaConf.to_container(search.config.hydra.overrides.task)
+        sweeper.sweep(arguments=list({word.partition("=")[0]: word for word in words}.values()))  # the last of a key
     except HarnessError:
         raise
     except HydraException as error:  # such as a kind of values that it cannot draw from
@@ -169,7 +169,10 @@ def _best(sweep: SweepFolder) -> str:
     found = yaml.safe_load(file.read_text())
     solutions = found.get("solutions") or [{"params": found.get("best_params"), "values": [found.get("best_value")]}]
     return "\n".join(
-        f"best: {', '.join(f'{value:.4g}' for value in each['values'])} with "
-        + " ".join(f"{key}={value}" for key, value in each["params"].items())
+        " ".join(
+            ["best:", ", ".join(f"{value:.4g}" for value in each["values"]), "with"]
+            + [f"{key}={value}" for key, value in each["params"].items()]
+        )
         for each in solutions
+        if each["params"]
     )
