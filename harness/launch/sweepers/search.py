@@ -119,14 +119,11 @@ def start_search(search: Search) -> tuple[SweepFolder, bool]:
     config = search.config
     sweep, plan = open_sweep(config, search.words)
     sweep.save(plan)
-    with open_dict(config.hydra):
-        config.hydra.sweep.dir = str(sweep.path)
-        config.hydra.launcher = {"_target_": LAUNCHER}
     lenient = float(config.hydra.sweeper.get("max_failure_rate") or 0) > 0
     trainings = Trainings(sweep, plan, search.words, search.objective, lenient)
     problem: HarnessError | None = None
     try:
-        _sweep(search, trainings)
+        draw(search, trainings)
     except HarnessError as error:
         if isinstance(error, ConfigurationError) and not (trainings.plan.runs or trainings.plan.finished):
             shutil.rmtree(sweep.path)
@@ -140,12 +137,15 @@ def start_search(search: Search) -> tuple[SweepFolder, bool]:
     return sweep, all_well and problem is None
 
 
-def _sweep(search: Search, trainings: Trainings) -> None:
-    """Have the sweeper run to its end.
+def draw(search: Search, trainings: Trainings) -> None:
+    """Have the sweeper hand its points over, batch by batch, until it has enough.
 
     Raises:
-        HarnessError: It came to none.
+        HarnessError: It came to no end.
     """
+    with open_dict(search.config.hydra):
+        search.config.hydra.sweep.dir = str(trainings.sweep.path)
+        search.config.hydra.launcher = {"_target_": LAUNCHER}
     context = HydraContext(config_loader=search.loader, callbacks=Callbacks())
     try:
         sweeper = Plugins.instance().instantiate_sweeper(
