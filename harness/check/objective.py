@@ -17,6 +17,6 @@ def objective_problems(tree: Mapping[str, Any]) -> Iterator[Problem]:
     named = metric if isinstance(metric, list) else [metric]
     if not named or not all(isinstance(name, str) and name for name in named):
         message = f"sweep.metric={metric}: a metric's name, or a list of some, is needed."
-        yield Problem("sweep", "sweep.metric", message, "Such as val-core/, or reward/mean.", metric)
+        yield Problem("sweep", "sweep.metric", message, "Such as validation, or reward/mean.", metric)
     if best not in BEST:
         yield Problem("sweep", "sweep.best", f"sweep.best={best}: max, min or null is needed.", "", best)

@@ -74,7 +74,7 @@ def test_what_fails_is_one_trial_where_the_sweeper_allows_it(search: Callable[..
     ]
     lenient = search(*grid, "hydra.sweeper.max_failure_rate=0.5")
     assert lenient.code == 1  # a run has failed, and the search came to its end
-    assert "val-core/ is nan in every step" in lenient.err
+    assert "validation is never a number but nan" in lenient.err
     assert "lr=9.5e-05 failed: 9.5e-05 is too much" in lenient.err
     assert results(opened(lenient)[0])["best_params"] in ({RATE: 3e-5}, {RATE: 5e-5})
     strict = search(*grid)  # asks for the failed one alone again
@@ -93,7 +93,7 @@ def test_a_study_goes_on_where_its_storage_is_named(search: Callable[..., Finish
 
 
 def test_several_objectives_in_this_very_process(search: Callable[..., Finished]) -> None:
-    aims = ["hydra.sweeper.direction=[maximize,minimize]", "sweep.metric=[val-core/,response_length/mean]"]
+    aims = ["hydra.sweeper.direction=[maximize,minimize]", "sweep.metric=[validation,response_length/mean]"]
     finished = search(*aims, "hydra.sweeper.n_trials=2", f"{RATE}=interval(1e-5,4e-5)", "cluster=debug")
     assert finished.code == 0, finished.err
     sweep, plan = opened(finished)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,13 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from harness.config.origins import Origins
+from harness.config.suggest import did_you_mean
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.metrics import read_metrics
+from harness.records.quantities import number, validation_headline, validation_metric
 from harness.records.run_folder import RunFolder
 
+VALIDATION = "validation"
 DIRECTION = "hydra.sweeper.direction"
 
 
@@ -23,7 +25,7 @@ class Objective:
     """Metrics, and which of their values over a run's steps counts.
 
     Attributes:
-        metrics: A name, or how the names of some begin, whose mean counts.
+        metrics: Names; ``validation`` is the mean over data sources, as in a run's summary.
         highest: For each, whether the highest value is the best.
     """
 
@@ -42,24 +44,23 @@ class Objective:
 
 
 def _best(run: RunFolder, records: Sequence[Mapping[str, Any]], name: str, highest: bool) -> float:
-    values = [value for metrics in records if (value := step_value(metrics, name)) is not None]
-    finite = [value for value in values if math.isfinite(value)]
+    of_validation = name == VALIDATION
+    values = [validation_headline(metrics) if of_validation else number(metrics, (name,)) for metrics in records]
+    finite = [value for value in values if value is not None]
     if finite:
         return max(finite) if highest else min(finite)
-    if values:
-        raise HarnessError(f"{run.shown()}: {name} is {values[-1]} in every step.", f"See {run.log}.")
-    names = sorted({key for metrics in records for key in metrics if key.startswith(("val-core/", "critic/score"))})
-    raise HarnessError(
-        f"{run.shown()} has recorded no metric {name}.",
-        f"Set sweep.metric to one that it has, such as {', '.join(names[:4]) or 'none at all: it took no step'}.",
-    )
-
-
-def step_value(metrics: Mapping[str, Any], name: str) -> float | None:
-    """The metric of this name in a step, or the mean of those whose names begin so; None where there is none."""
-    exact = {name: metrics[name]} if name in metrics else metrics
-    found = [float(v) for key, v in exact.items() if key.startswith(name) and isinstance(v, int | float)]
-    return sum(found) / len(found) if found else None
+    written = {
+        str(value)
+        for metrics in records
+        for key, value in metrics.items()
+        if key == name or (of_validation and validation_metric(key))
+    }
+    if written:
+        found = ", ".join(sorted(written))
+        raise HarnessError(f"{run.shown()}: {name} is never a number but {found}.", f"See {run.log}.")
+    names = sorted({key for metrics in records for key in metrics})
+    remedy = "Validate, with trainer.test_freq=N." if of_validation else did_you_mean(name, names)
+    raise HarnessError(f"{run.shown()} has recorded no {name}, which sweep.metric asks for.", remedy)
 
 
 def objective_of(config: DictConfig, words: Sequence[str]) -> Objective:
@@ -86,6 +87,6 @@ def objective_of(config: DictConfig, words: Sequence[str]) -> Objective:
         if len(directions) != len(metrics):
             raise ConfigurationError(
                 f"{DIRECTION} has {len(directions)}, sweep.metric has {len(metrics)}: as many are needed.",
-                "Such as hydra.sweeper.direction=[maximize,minimize] 'sweep.metric=[val-core/,response_length/mean]'.",
+                "Such as hydra.sweeper.direction=[maximize,minimize] 'sweep.metric=[validation,response_length/mean]'.",
             )
     return Objective(metrics, tuple(best == "max" if best else each == "maximize" for each in directions))
