@@ -19,6 +19,7 @@ from harness.components.instantiate import locate
 from harness.config.compose import resolve
 from harness.config.hydra_words import SWEEPERS, is_hydras
 from harness.config.multirun import compose_multirun
+from harness.config.plugins import list_in
 from harness.errors import ConfigurationError, HarnessError
 from harness.launch.sweep.folder import SweepFolder
 from harness.launch.sweep.prepare import open_sweep
@@ -74,7 +75,8 @@ def find_search(words: Sequence[str]) -> Search | None:
     basic = str(sweeper.get("_target_")).endswith(".BasicSweeper")
     if basic and not chosen and not sweeper.params and not sweeper.max_batch_size:
         return None
-    _require_trusted(OmegaConf.to_container(sweeper), list(config.trusted_modules))
+    given = [*list_in("trusted_modules", words), *list_in("plugins", words)]  # not what a file says it trusts
+    _require_trusted(OmegaConf.to_container(sweeper), given)
     objective = objective_of(config, words)
     if sweeper.get("storage", "") is None and OmegaConf.select(sweeper, "sampler.seed", default="none") is None:
         sweeper.sampler.seed = config.seed  # the same command draws the same points, but where a study goes on

@@ -107,6 +107,15 @@ def test_a_file_may_not_name_what_runs(here: Path, capsys: pytest.CaptureFixture
     for words in (["hydra.sweeper.sampler._target_=os.system"], ["hydra.sweeper.custom_search_space=os.system"]):
         assert main(["train", "-m", *OPTUNA, *words, "seed=1,2"]) == 2
         assert "os.system is outside the trusted modules" in capsys.readouterr().err
+    file = here / "conf/experiment/mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("""# @package _global_
+defaults: [quickstart_tiny, override /hydra/sweeper: optuna]
+trusted_modules: [os]
+hydra: {sweeper: {sampler: {_target_: os.system}}}
+""")
+    assert main(["train", "-m", "experiment=mine", "seed=1,2"]) == 2
+    assert "os.system is outside the trusted modules" in capsys.readouterr().err
 
 
 def test_what_a_sweeper_cannot_draw_from(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
