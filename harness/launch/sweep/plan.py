@@ -73,7 +73,9 @@ def _told(problems: dict[str, list[str]], count: int, what: str) -> str:
         where = "every run" if len(labels) == count else ", ".join(labels[:4]) + (", …" if len(labels) > 4 else "")
         lines.append(f"{where}:\n  " + text.replace("\n", "\n  "))
     left = len(problems) - SHOWN_PROBLEMS
-    return f"{len(problems)} problems in {what} of {count} runs; nothing was started:\n" + "\n".join(
+    found = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+    runs = "one run" if count == 1 else f"{count} runs"
+    return f"{found} in {what} of {runs}; nothing was started:\n" + "\n".join(
         [*lines, *([f"and {left} more"] if left > 0 else [])]
     )
 
