@@ -45,7 +45,7 @@ format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 
 lock: setup ## requirements/cpu.lock from pyproject.toml; keeps its versions unless LOCK_ARGS=--upgrade
-	$(BIN)/uv pip compile pyproject.toml requirements/cpu.in --extra cpu --extra dev --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml requirements/cpu.in --extra cpu --extra dev --extra optuna --python-version 3.11 \
 		--quiet --custom-compile-command 'make lock' --output-file requirements/cpu.lock $(LOCK_ARGS)
 
 clean: ## remove caches and builds; keeps .venv and outputs/

@@ -18,6 +18,7 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
   train [overrides]         check, then train; ends with `run: PATH`
       -m                    a sweep: every combination of key=a,b,c, or sweep=NAME for conf/sweep/NAME.yaml;
                             ends with `sweep: PATH`
+                            hydra/sweeper=optuna hydra.sweeper.n_trials=N searches, also key=interval(a,b)
       --wait                with -m on Slurm: return when every run has ended
       --resume RUN|SWEEP    go on in its own folder
       --allow-changes       with --resume: overrides may change what decides the result; the record tells
@@ -178,6 +179,7 @@ def _is_sweep(flags: Flags, words: list[str], resumed: Any) -> bool:
 
 def _start_sweep(flags: Flags, words: list[str], resumed: Any) -> int:
     from harness.launch.sweep.start import dry_sweep, resume_sweep, start_sweep
+    from harness.launch.sweepers.search import dry_search, find_search, start_search
 
     if "--config" in flags:
         raise ConfigurationError(
@@ -188,11 +190,15 @@ def _start_sweep(flags: Flags, words: list[str], resumed: Any) -> int:
             f"--resume {resumed} starts what is left of the sweep as it was planned; {words[0]} would change it.",
             f"harness sweep retry {resumed} --all {' '.join(words)}",
         )
+    search = find_search(words) if (flags.get("-m") or flags.get("--multirun")) and not resumed else None
     if flags.get("--dry-run") and not resumed:
-        print(dry_sweep(words), end="")
+        print(dry_search(search) if search else dry_sweep(words), end="")
         return 0
     wait = bool(flags.get("--wait"))
-    sweep, well = resume_sweep(str(resumed), wait) if resumed else start_sweep(words, wait)
+    if resumed:
+        sweep, well = resume_sweep(str(resumed), wait)
+    else:
+        sweep, well = start_search(search) if search else start_sweep(words, wait)
     print(f"sweep: {sweep.shown()}")
     return 0 if well else 1
 

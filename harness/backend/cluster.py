@@ -86,6 +86,8 @@ def worker_environment(config: DictConfig) -> dict[str, str]:
         # a user's own components lie beside their conf/
         "PYTHONPATH": os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH")))),
     }
+    if config.cluster.launcher == "debug":
+        environment["RAY_DEBUG"] = "legacy"  # breakpoint() is pdb here; in a worker, a port that `nc` talks to
     if config.trainer.device == "cpu":
         return environment | {
             "VERL_PLATFORM": "cpu",

@@ -10,7 +10,7 @@ from harness.check.values import lookup
 from harness.config.durations import minutes
 from harness.errors import ConfigurationError
 
-LAUNCHERS = ("local", "slurm")
+LAUNCHERS = ("local", "slurm", "debug")
 ON_HANG = ("fail", "retry", "warn")
 _LEAST = {"nodes": 1, "gpus_per_node": 0, "cpus_per_node": 1, "memory_gb": 0, "gpu_memory_gb": 0, "at_once": 1,
           "grace_seconds": 1, "requeues": 0}  # fmt: skip
@@ -22,7 +22,7 @@ def cluster_problems(tree: Mapping[str, Any]) -> Iterator[Problem]:
     cluster = lookup(tree, "cluster")
     if not isinstance(cluster, Mapping):
         message = f"cluster={cluster}: a section is needed."
-        yield Problem("cluster", "cluster", message, "Choose cluster=local or cluster=slurm.")
+        yield Problem("cluster", "cluster", message, "Choose cluster=local, cluster=slurm or cluster=debug.")
         return
     if (launcher := cluster.get("launcher")) not in LAUNCHERS:
         yield _wrong(tree, "launcher", f"does not exist; there are {', '.join(LAUNCHERS)}")

@@ -19,6 +19,7 @@ from harness.check.cluster import cluster_problems
 from harness.check.ignored import ignored_problems
 from harness.check.memory import memory_problems
 from harness.check.names import name_problems
+from harness.check.objective import objective_problems
 from harness.check.problem import Problem
 from harness.check.targets import target_problems
 from harness.check.tracking import tracking_problems
@@ -63,6 +64,7 @@ def find_problems(
         lambda: _devices(tree),
         lambda: cluster_problems(tree),
         lambda: tracking_problems(tree),
+        lambda: objective_problems(tree),
         lambda: arithmetic_problems(tree),
         lambda: batch_problems(tree),
         lambda: memory_problems(tree),

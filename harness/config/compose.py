@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -22,6 +23,7 @@ from harness.config.classic import without_what_sets
 from harness.config.custom import resolve_custom
 from harness.config.detect import register_resolvers
 from harness.config.explain import NO_NAME, explain, explain_yaml, raised_by_a_defaults_list
+from harness.config.hydra_words import refuse_hydras
 from harness.config.names import Names
 from harness.config.parsing import remember_parsed
 from harness.config.plugins import Declared, declared_components, list_in
@@ -31,6 +33,9 @@ from harness.config.sections import broken_sections
 from harness.config.tree import config_folders, verl_trainer_configs
 from harness.config.unknown import unknown_keys
 from harness.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from hydra.core.config_loader import ConfigLoader
 
 ROOT = "train"
 OWN_EXPERIMENT = "given_file"
@@ -53,25 +58,13 @@ def compose_config(
     Raises:
         ConfigurationError: An override, a group option or an interpolation is wrong.
     """
-    folders = config_folders(project)
-    _prepare_hydra(folders)
+    refuse_hydras(overrides)
     plugins = list_in("plugins", overrides)
     if experiment is not None:
+        _prepare_hydra(config_folders(project))
         overrides = _given_experiment(experiment, overrides, project)
-    _store_components(declared_components(plugins, project or Path.cwd()))
-    try:
-        with initialize_config_dir(config_dir=str(folders[0]), version_base="1.3", job_name="harness"):
-            config = compose(config_name=ROOT, overrides=list(overrides))
-    except yaml.YAMLError as error:
-        raise ConfigurationError(*explain_yaml(error)) from error
-    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
-        raise ConfigurationError(*explain(error, Names(partial(compose_config, project=project), overrides))) from error
-    except (AssertionError, TypeError, AttributeError) as error:
-        if not raised_by_a_defaults_list(error):
-            raise
-        raise ConfigurationError(*NO_NAME) from error
-    finally:
-        GlobalHydra.instance().clear()
+    with hydra_loader(overrides, project):
+        config = compose(config_name=ROOT, overrides=list(overrides))
     _require_sections(config)
     _require_typed(config, overrides)
     with open_dict(config):
@@ -82,17 +75,40 @@ def compose_config(
     return config
 
 
-def composed_files(overrides: Sequence[str], project: Path | None = None) -> list[tuple[Path, str]]:
-    """The files that a composition reads, in the order in which they win, each with the dotted key it stands under."""
+@contextmanager
+def hydra_loader(overrides: Sequence[str], project: Path | None = None) -> Iterator[ConfigLoader]:
+    """Hydra, knowing every option of the tree and of the plugins; what it raises in the body comes in the user's terms.
+
+    Args:
+        overrides: What is to be composed, for suggestions.
+        project: The user's project folder; the current one if not given.
+
+    Raises:
+        ConfigurationError: An override, a group option or an interpolation is wrong.
+    """
     folders = config_folders(project)
     _prepare_hydra(folders)
     _store_components(declared_components(list_in("plugins", overrides), project or Path.cwd()))
     try:
         with initialize_config_dir(config_dir=str(folders[0]), version_base="1.3", job_name="harness"):
-            loader = GlobalHydra.instance().config_loader()
-            entries = loader.compute_defaults_list(ROOT, list(overrides), RunMode.RUN).defaults
+            yield GlobalHydra.instance().config_loader()
+    except yaml.YAMLError as error:
+        raise ConfigurationError(*explain_yaml(error)) from error
+    except (HydraException, OmegaConfBaseException, ValueError, RecursionError) as error:
+        raise ConfigurationError(*explain(error, Names(partial(compose_config, project=project), overrides))) from error
+    except (AssertionError, TypeError, AttributeError) as error:
+        if not raised_by_a_defaults_list(error):
+            raise
+        raise ConfigurationError(*NO_NAME) from error
     finally:
         GlobalHydra.instance().clear()
+
+
+def composed_files(overrides: Sequence[str], project: Path | None = None) -> list[tuple[Path, str]]:
+    """The files that a composition reads, in the order in which they win, each with the dotted key it stands under."""
+    folders = config_folders(project)
+    with hydra_loader(overrides, project) as loader:
+        entries = loader.compute_defaults_list(ROOT, list(overrides), RunMode.RUN).defaults
     engines = {f"{VERL_GROUP}/{engine}": path for engine, path in verl_trainer_configs().items()}
     found = []
     for entry in entries:

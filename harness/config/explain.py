@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hydra.errors import OverrideParseException
 
 from harness.config.catalogue import GROUPS
+from harness.config.hydra_words import SWEEPERS, install_sweeper
 from harness.config.names import Names
 from harness.config.suggest import did_you_mean
 from harness.errors import HarnessError
@@ -96,7 +97,7 @@ def _unknown_key(match: re.Match[str], names: Names) -> tuple[str, str]:
 
 def _unknown_option(match: re.Match[str], names: Names) -> tuple[str, str]:
     group, option = match["path"].rsplit("/", 1)
-    suggestion = did_you_mean(option, names.options(group))
+    suggestion = install_sweeper(option) if group == SWEEPERS else did_you_mean(option, names.options(group))
     return f"{group}={option}: {group} has no option {option!r}.", suggestion
 
 

@@ -46,6 +46,7 @@ IGNORED = (
     "trusted_modules",
     "plugins",
     "cluster",
+    "sweep",
     "tracking",
     "scoring.processes",
     "ray_kwargs",

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 # this project's own keys; those of scoring are checked where it is built
 OWN: dict[str, Any] = dict.fromkeys(
     ("seed", "name", "output_root", "run_id", "run_dir", "trusted_modules", "plugins", "overlong_filtering")
-) | {name: {} for name in ("scoring", "manager", "reward_manager", "reward_fn", "advantage_fn", "policy_loss")}
+) | {name: {} for name in ("scoring", "sweep", "manager", "reward_manager", "reward_fn", "advantage_fn", "policy_loss")}
 MAY_BE_EMPTY = ("algorithm_steps", "prepare")
 
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, NoReturn
-
-from rich.console import Console
 
 from harness.errors import Hang, HarnessError, Interrupted, NodeLost, Preempted, TakenOver, TrainingError
 from harness.launch.guard import Guard
+from harness.launch.output import copied_to, output_to
 from harness.launch.stops import Stops
 from harness.launch.watchdog import Settings
 from harness.records.metrics import MetricsTail
@@ -35,6 +31,7 @@ def supervise(
     title: str = "",
     stops: Stops | None = None,
     watchdog: Settings | None = None,
+    foreground: bool = False,
 ) -> RunSummary:
     """Do the work as this run.
 
@@ -45,6 +42,7 @@ def supervise(
         title: What the terminal's panel is headed with.
         stops: What signals mean; by default they end the run at once.
         watchdog: When a stage counts as hanging, and what then; None for no watchdog.
+        foreground: Whether all output goes to the terminal as well, and nothing is drawn over it: for a debugger.
 
     Returns:
         The run's summary.
@@ -56,8 +54,9 @@ def supervise(
     status = StatusWriter(run)
     status.running(total_steps)
     stops = stops or Stops(run.path)
-    with _output_to(run.log) as (out, err), stops:
-        view = TrainingView(run, total_steps or 0, console=out, errors=err, title=title or None)
+    with (copied_to if foreground else output_to)(run.log) as (out, err), stops:
+        live = False if foreground else None
+        view = TrainingView(run, total_steps or 0, console=out, errors=err, interactive=live, title=title or None)
         guard = Guard(run, watchdog or Settings(minutes=None), status)
         watch = _Watch(run, status, view, stops, guard)
         try:
@@ -153,25 +152,3 @@ def _report(run: RunFolder) -> None:
         write_report(run)
     except Exception:  # noqa: BLE001 (a report that fails must not turn a finished run into a failed one)
         sys.stderr.write(f"harness: the report could not be written:\n{traceback.format_exc()}")
-
-
-@contextlib.contextmanager
-def _output_to(log: Path) -> Iterator[tuple[Console, Console]]:
-    """Send this process's output and its children's to the log; the consoles still reach the user.
-
-    File descriptors are exchanged, not ``sys.stdout``: Ray and C++ libraries write to the descriptors.
-    """
-    sys.stdout.flush(), sys.stderr.flush()
-    saved = os.dup(1), os.dup(2)
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    streams = [os.fdopen(os.dup(descriptor), "w", buffering=1) for descriptor in saved]
-    try:
-        os.dup2(target, 1), os.dup2(target, 2)
-        yield Console(file=streams[0]), Console(file=streams[1])
-    finally:
-        sys.stdout.flush(), sys.stderr.flush()
-        os.dup2(saved[0], 1), os.dup2(saved[1], 2)
-        for descriptor in (*saved, target):
-            os.close(descriptor)
-        for stream in streams:
-            stream.close()

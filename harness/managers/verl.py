@@ -143,11 +143,13 @@ class VERLTrainingManager(RLTrainingManager):
 
         title, steps = f"{config.name} · {run.shown()}", config.trainer.total_training_steps
         most, watchdog = config.cluster.get("requeues") or 0, Settings.of(config.cluster)
+        foreground = config.cluster.launcher == "debug"
+        given = (run, work, steps, title, stops, watchdog, foreground)
         for _ in range(most if stops is None else 0):
             with contextlib.suppress(Hang):
-                return supervise(run, work, steps, title, stops, watchdog)
+                return supervise(*given)
         try:
-            return supervise(run, work, steps, title, stops, watchdog)
+            return supervise(*given)
         except Hang:
             if stops is None:
                 give_up(run, most)

@@ -32,9 +32,14 @@ def number(metrics: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
     return None
 
 
+def validation_metric(name: str) -> bool:
+    """Whether it is the name of a core validation metric."""
+    return bool(_VALIDATION.fullmatch(name))
+
+
 def validation_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The core validation metrics of a step, ``val-core/<source>/<variable>/mean@N`` and best and majority of N."""
-    names = sorted(name for name in metrics if _VALIDATION.fullmatch(name))
+    names = sorted(name for name in metrics if validation_metric(name))
     return {name: value for name in names if (value := number(metrics, (name,))) is not None}
 
 

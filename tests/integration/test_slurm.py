@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from cheap_trainings import CHEAP, RATE
+from cheap_trainings import project as cheap_project
+from hydra_jobs import launch, outcome
 from runs import SHORT, command, environment, wait_for
 from slurm_cluster import is_possible, slurm_cluster
 
@@ -219,3 +223,32 @@ def test_slurms_own_words_for_a_job_it_would_refuse(run: Callable[..., Any], tmp
     assert started.returncode == 1
     assert "Slurm refused: " in started.stderr
     assert "harness train --resume outputs/quickstart_tiny/sweep-" in started.stderr
+
+
+def test_a_search_waits_for_the_jobs_of_each_batch(run: Callable[..., Any], tmp_path: Path) -> None:
+    words = [
+        "hydra/sweeper=optuna",
+        "hydra.sweeper.n_trials=3",
+        "hydra.sweeper.n_jobs=2",
+        f"{RATE}=interval(3e-6,8e-5)",
+    ]
+    finished = run(cheap_project(tmp_path), "train", "-m", *CHEAP, *CPU, "cluster.cpus_per_node=1", *words)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    sweep = tmp_path / sweep_of(finished)
+    events = [json.loads(line) for line in (sweep / "jobs.jsonl").read_text().splitlines()]
+    assert [event["tasks"] for event in events if event["event"] == "submitted"] == [[0, 1], [2]]
+    rates = {float(path.parent.name.removeprefix("lr-")) for path in sweep.glob("*/status.json")}
+    best = yaml.safe_load((sweep / "optimization_results.yaml").read_text())["best_params"]
+    assert best == {RATE: min(rates, key=lambda rate: abs(rate - 4e-5))}
+
+
+def test_jobs_of_any_hydra_application(
+    cluster: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_CONF", cluster["SLURM_CONF"])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((cluster["PYTHONPATH"], str(Path(__file__).parent))))
+    told = [outcome(each) for each in launch(tmp_path, "harness_slurm", ["hydra.launcher.cpus_per_node=1"])]
+    assert told[0] == told[4] == "returned"
+    assert told[1] == "ValueError: made to fail"
+    assert "(fate=exit) left no result: Slurm says FAILED exit code 3" in told[2]
+    assert "(fate=kill) left no result: Slurm says FAILED" in told[3]

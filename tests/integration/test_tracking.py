@@ -17,7 +17,7 @@ from harness.records.run_folder import RunFolder
 from harness.tracking.state import read_tracking
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "unit" / "report"))
-from demo_run import make_demo_run  # noqa: E402
+from demo_run import make_demo_run
 
 STEPS = 20
 

@@ -54,6 +54,7 @@ def test_the_configuration_tree_is_inside(wheel: zipfile.ZipFile) -> None:
 def test_nothing_else_is_inside(wheel: zipfile.ZipFile) -> None:
     assert {name.split("/")[0] for name in wheel.namelist()} - {"experiments"} == {
         "harness",
+        "hydra_plugins",
         next(name.split("/")[0] for name in wheel.namelist() if ".dist-info/" in name),
     }
 

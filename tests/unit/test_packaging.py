@@ -37,7 +37,7 @@ def third_party_imports(file: Path) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"harness", "experiments"}
 
 
-@pytest.mark.parametrize("requirement", requirements("cpu", "dev"), ids=str)
+@pytest.mark.parametrize("requirement", requirements("cpu", "dev", "optuna"), ids=str)
 def test_the_lock_pins_what_the_project_asks_for(requirement: Requirement) -> None:
     assert Version(PINS[canonicalize_name(requirement.name)]) in requirement.specifier
 

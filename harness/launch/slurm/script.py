@@ -45,36 +45,49 @@ def sbatch_script(cluster: DictConfig, array: Array) -> str:
         cluster: The section, resolved.
         array: What it starts.
     """
-    gpus = int(cluster.gpus_per_node)
-    kind = f"{cluster.gpu_type}:" if cluster.gpu_type else ""
     further: dict[str, Any] = {
         "array": _indices(array.tasks) + (f"%{cluster.at_once}" if cluster.at_once else ""),
         "output": str(array.folder / "logs" / LOG),
         "requeue": True,
         "open-mode": "append",
-        **dict(_option(text) for text in cluster.extra),
     }
+    given = resources(cluster)
+    given["setup"] += _environment(array)
+    given["additional_parameters"] = further | given["additional_parameters"]
     return _make_sbatch_string(
         command=_command(array, cluster.cpus_per_node),
         folder=array.folder,
         job_name=array.name,
-        partition=cluster.partition,
-        account=cluster.account,
-        qos=cluster.qos,
-        time=minutes(cluster.time),
-        nodes=int(cluster.nodes),
-        ntasks_per_node=1,
-        gpus_per_node=f"{kind}{gpus}" if gpus else None,
-        cpus_per_task=cluster.cpus_per_node,
-        mem=_memory(cluster.memory_gb),
-        constraint=cluster.constraint,
-        signal_delay_s=int(cluster.grace_seconds),
-        setup=[*cluster.setup, *_environment(array)],
-        stderr_to_stdout=True,
-        wckey=None,
-        additional_parameters=further,
+        **given,
         use_srun=False,  # the command starts its own step
     )
+
+
+def resources(cluster: DictConfig) -> dict[str, Any]:
+    """What a job of the section is given, by submitit's names.
+
+    Args:
+        cluster: The section, resolved.
+    """
+    gpus = int(cluster.gpus_per_node)
+    kind = f"{cluster.gpu_type}:" if cluster.gpu_type else ""
+    return {
+        "partition": cluster.partition,
+        "account": cluster.account,
+        "qos": cluster.qos,
+        "time": minutes(cluster.time),
+        "nodes": int(cluster.nodes),
+        "ntasks_per_node": 1,
+        "gpus_per_node": f"{kind}{gpus}" if gpus else None,
+        "cpus_per_task": cluster.cpus_per_node,
+        "mem": _memory(cluster.memory_gb),
+        "constraint": cluster.constraint,
+        "signal_delay_s": int(cluster.grace_seconds),
+        "setup": list(cluster.setup),
+        "stderr_to_stdout": True,
+        "wckey": None,
+        "additional_parameters": dict(_option(text) for text in cluster.extra),
+    }
 
 
 def _memory(gigabytes: float | None) -> str | None:

@@ -38,10 +38,10 @@ class JobView:
 
 
 def view_jobs(jobs: Collection[str]) -> dict[str, JobView] | None:
-    """The state of array tasks.
+    """The state of jobs.
 
     Args:
-        jobs: ``ARRAY_TASK`` each.
+        jobs: ``ARRAY_TASK`` each, or a job's number.
 
     Returns:
         Those that Slurm still knows; None where it does not answer, which says nothing of the jobs.
@@ -92,9 +92,9 @@ def _remembered(arrays: list[str]) -> dict[str, JobView]:
             continue
         for line in said.splitlines():
             about = dict(re.findall(r"(\w+)=(\S*)", line))
-            if task := about.get("ArrayTaskId", ""):
-                state = about.get("JobState", "")
-                found[f"{array}_{task}"] = JobView(state, _code(about.get("ExitCode", "")))
+            task = about.get("ArrayTaskId", "")
+            job = f"{array}_{task}" if task else array
+            found[job] = JobView(about.get("JobState", ""), _code(about.get("ExitCode", "")))
     return found
 
 

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from harness.launch.slurm.submit import submitted
 from harness.launch.slurm.view import JobView, view_jobs
 from harness.launch.stops import CANCEL_MARK
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
+from harness.records.quantities import validation_headline
 from harness.records.run_folder import RunFolder
 from harness.records.state import RunError, Status
 from harness.records.status import read_status
@@ -137,19 +139,18 @@ def _estimate(status: Status) -> str:
 
 
 def _best(folder: RunFolder) -> float | None:
-    """The best value of the first validation metric."""
-    values = [value for name, value in _validated(folder) if name.startswith(METRIC)]
-    return max(values) if values else None
+    """The best validation, as the mean over data sources."""
+    return max((value for metrics in _validated(folder) if (value := validation_headline(metrics)) is not None),
+               default=None)  # fmt: skip
 
 
-def _validated(folder: RunFolder) -> Iterator[tuple[str, float]]:
+def _validated(folder: RunFolder) -> Iterator[dict[str, Any]]:
     if not folder.metrics.is_file():
         return
     with folder.metrics.open() as file:
         for line in file:
             if METRIC in line:
                 try:
-                    metrics = json.loads(line).get("metrics", {})
+                    yield json.loads(line).get("metrics", {})
                 except ValueError:
                     continue
-                yield from ((name, value) for name, value in metrics.items() if isinstance(value, int | float))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import groupby
@@ -23,37 +23,44 @@ A_PART = 32  # points that a process plans in one go
 MOST_PROCESSES = 4  # a login node is others' too
 
 
-def plan_points(points: Sequence[Point], sweep: Path) -> list[Planned]:
+def plan_points(
+    points: Sequence[Point], sweep: Path, what: str = "a sweep", twice: bool = False, taken: Collection[str] = ()
+) -> list[Planned]:
     """Compose and check every point.
 
     Args:
         points: The points.
         sweep: The folder that will hold their runs.
+        what: What they are, for the message.
+        twice: Whether two may be the same experiment.
+        taken: Names of folders that it has already.
 
     Raises:
         ConfigurationError: Some have problems; all of them are told, each with the points that have it. Or two points
             are the same experiment with the same seed.
     """
-    parts = list(_parts(_named(points)))
+    named = _named(points, taken)
+    parts = list(_parts(named))
     done = {each.run_id: each for part in _in_processes(parts, sweep, len(points)) for each in part}
-    planned = [done[each.run_id] for each in _named(points)]
+    planned = [done[each.run_id] for each in named]
     problems = dict[str, list[str]]()
     for each in planned:
         for text in each.problems:
             problems.setdefault(text, []).append(each.point.label)
     if problems:
-        raise ConfigurationError(_told(problems, len(points)))
-    _require_different(planned)
+        raise ConfigurationError(_told(problems, len(points), what))
+    if not twice:
+        _require_different(planned)
     return planned
 
 
-def _named(points: Sequence[Point]) -> list[Planned]:
-    taken: set[str] = set()
-    named = []
-    for index, point in enumerate(points):
+def _named(points: Sequence[Point], taken: Collection[str]) -> list[Planned]:
+    """With a folder's name for each, which no other has."""
+    names, named = set(taken), []
+    for index, point in enumerate(points, start=len(taken)):
         name = folder_name(point.label, index)
-        name = name if name not in taken else f"{name}-{index}"
-        taken.add(name)
+        name = name if name not in names else f"{name}-{index}"
+        names.add(name)
         named.append(Planned(point, name))
     return named
 
@@ -81,14 +88,15 @@ def _in_processes(parts: Sequence[list[Planned]], sweep: Path, count: int) -> It
         yield from track(done, what, len(parts), console=console, transient=True, disable=not console.is_terminal)
 
 
-def _told(problems: dict[str, list[str]], count: int) -> str:
+def _told(problems: dict[str, list[str]], count: int, what: str) -> str:
     lines = []
     for text, labels in list(problems.items())[:SHOWN_PROBLEMS]:
         where = "every run" if len(labels) == count else ", ".join(labels[:4]) + (", …" if len(labels) > 4 else "")
         lines.append(f"{where}:\n  " + text.replace("\n", "\n  "))
     left = len(problems) - SHOWN_PROBLEMS
-    counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return f"{counted} in a sweep of {count} runs; nothing was started:\n" + "\n".join(
+    found = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+    runs = "one run" if count == 1 else f"{count} runs"
+    return f"{found} in {what} of {runs}; nothing was started:\n" + "\n".join(
         [*lines, *([f"and {left} more"] if left > 0 else [])]
     )
 

@@ -130,7 +130,8 @@ def _values(word: str) -> list[str]:
         return [word]
     if not override.is_discrete_sweep():
         raise ConfigurationError(
-            f"{word}: an interval has no points of its own.", "List values, or use a sweeper that draws from it."
+            f"{word}: an interval has no points of its own.",
+            "List values, or add hydra/sweeper=optuna, which draws from it.",
         )
     return _discrete(override, word)
 

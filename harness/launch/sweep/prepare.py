@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from harness.config.compose import compose_config
 from harness.errors import ConfigurationError
@@ -37,27 +38,8 @@ def make_sweep(words: Sequence[str]) -> SweepFolder:
         ConfigurationError: A point has a problem.
     """
     sweep, planned = planned_sweep(words)
-    first = OmegaConf.create(planned[0].record)
-    done = finished_runs(sweep.path.parent)
-    waiting = [each for each in planned if (each.fingerprint, each.seed) not in done]
-    finished = [
-        {"label": each.point.label, "run": done[each.fingerprint, each.seed]}
-        for each in planned
-        if (each.fingerprint, each.seed) in done
-    ]
-    sweep.logs.mkdir(parents=True)
-    project = Path.cwd()
-    code = freeze(project, sweep.path / "code", leave=(Path(first.output_root).expanduser().absolute(),))
-    runs = [
-        PlannedRun(index, each.run_id, each.point.label, list(each.point.words), each.seed, each.fingerprint)
-        for index, each in enumerate(waiting)
-    ]
-    provenance = Provenance(project)
-    for run, each in zip(runs, waiting, strict=True):
-        _write_run(sweep.run(run), run, each, provenance)
-    cluster: Any = OmegaConf.to_container(first.cluster)
-    where = str(code.relative_to(sweep.path))
-    sweep.save(Plan(list(words), str(cluster["launcher"]), str(project), where, runs, finished, cluster))
+    plan = open_sweep(sweep, OmegaConf.create(planned[0].record), words)
+    add_runs(sweep, plan, planned, finished_runs(sweep.path.parent))
     return sweep
 
 
@@ -70,11 +52,62 @@ def planned_sweep(words: Sequence[str]) -> tuple[SweepFolder, list[Planned]]:
     points = expand(words)
     _require_shared(points)
     try:
-        first = compose_config(points[0].words)
-        sweep = SweepFolder.new(Path(first.output_root).expanduser().absolute(), str(first.name))
+        sweep = new_sweep(compose_config(points[0].words))
     except ConfigurationError:  # told with what is wrong with the others
         sweep = SweepFolder.new(Path("outputs").absolute(), "sweep")
     return sweep, plan_points(points, sweep.path)
+
+
+def new_sweep(config: DictConfig) -> SweepFolder:
+    """The place of a new sweep, for the configuration of one of its points."""
+    return SweepFolder.new(Path(config.output_root).expanduser().absolute(), str(config.name))
+
+
+def open_sweep(sweep: SweepFolder, config: DictConfig, words: Sequence[str]) -> Plan:
+    """Make a sweep's folder with the frozen source; its plan has no runs yet and is not written.
+
+    Args:
+        sweep: Its place.
+        config: Of one of its points.
+        words: Of the command.
+    """
+    sweep.logs.mkdir(parents=True)
+    project = Path.cwd()
+    code = freeze(project, sweep.path / "code", leave=(Path(config.output_root).expanduser().absolute(),))
+    cluster: Any = OmegaConf.to_container(config.cluster, resolve=True)
+    where = str(code.relative_to(sweep.path))
+    return Plan(list(words), str(cluster["launcher"]), str(project), where, [], [], cluster)
+
+
+def add_runs(
+    sweep: SweepFolder, plan: Plan, planned: Sequence[Planned], done: Mapping[tuple[str, int], str]
+) -> tuple[Plan, list[PlannedRun]]:
+    """Write what further runs need, and then the plan that has them.
+
+    Args:
+        sweep: The sweep.
+        plan: Its plan so far.
+        planned: Points that can run.
+        done: Runs that have finished before, by fingerprint and seed; their points are not run, and those of other
+            sweeps are noted.
+
+    Returns:
+        The plan, and what it has more.
+    """
+    noted = {*(sweep.run(run).shown() for run in plan.runs), *(each["run"] for each in plan.finished)}
+    before = {each.point.label: done.get((each.fingerprint, each.seed), "") for each in planned}
+    finished = [{"label": label, "run": run} for label, run in before.items() if run and run not in noted]
+    left = [each for each in planned if (each.fingerprint, each.seed) not in done]
+    runs = [
+        PlannedRun(index, each.run_id, each.point.label, list(each.point.words), each.seed, each.fingerprint)
+        for index, each in enumerate(left, start=len(plan.runs))
+    ]
+    provenance = Provenance(Path(plan.project))
+    for run, each in zip(runs, left, strict=True):
+        _write_run(sweep.run(run), run, each, provenance)
+    plan = replace(plan, runs=[*plan.runs, *runs], finished=[*plan.finished, *finished])
+    sweep.save(plan)
+    return plan, runs
 
 
 def _require_shared(points: Sequence[Point]) -> None:

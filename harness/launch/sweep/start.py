@@ -12,6 +12,7 @@ from harness.launch.slurm.commands import SlurmError
 from harness.launch.slurm.script import Array, gpu_hours, sbatch_script
 from harness.launch.slurm.submit import submit, submitted
 from harness.launch.stops import CANCEL_MARK
+from harness.launch.sweep.drive import run_in_this_process
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 from harness.launch.sweep.ledger import Row, read_ledger
 from harness.launch.sweep.live import EVERY_SECONDS, LiveTable
@@ -76,30 +77,58 @@ def start_runs(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], wait:
         SlurmError: Slurm refused them.
     """
     if plan.launcher == "slurm":
-        if runs:
-            try:
-                submit(sweep, plan, [run.index for run in runs], sweep.path.parent.name)
-            except SlurmError as error:
-                raise SlurmError(
-                    f"Slurm refused: {error.message}",
-                    f"Mend it, then go on with: harness train --resume {sweep.shown()}",
-                ) from error
-        return _watch(sweep, plan) if wait else True
+        _submit(sweep, plan, runs)
+        if not wait:
+            return True
+        _watch(sweep, plan)
+    else:
+        _run(sweep, plan, runs)
+    return all_done(sweep, plan)
+
+
+def run_and_wait(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun]) -> None:
+    """Run these, here or on Slurm, and return when they have ended, however they did.
+
+    Raises:
+        SlurmError: Slurm refused them.
+    """
+    if plan.launcher == "slurm":
+        _submit(sweep, plan, runs)
+        _watch(sweep, plan)
+    else:
+        _run(sweep, plan, runs)
+
+
+def _submit(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun]) -> None:
+    if not runs:
+        return
+    try:
+        submit(sweep, plan, [run.index for run in runs], sweep.path.parent.name)
+    except SlurmError as error:
+        raise SlurmError(
+            f"Slurm refused: {error.message}",
+            f"Mend it, then go on with: harness train --resume {sweep.shown()}",
+        ) from error
+
+
+def _run(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun]) -> None:
+    if plan.launcher == "debug":
+        run_in_this_process(sweep, plan, runs)
+        return
     with LiveTable(sweep, plan) as poll:
         run_here(sweep, plan, runs, poll)
-    return _all_done(sweep, plan)
 
 
-def _watch(sweep: SweepFolder, plan: Plan) -> bool:
+def _watch(sweep: SweepFolder, plan: Plan) -> None:
     """Until every run has ended."""
     with LiveTable(sweep, plan) as poll:
         while any(row.status.state in ("pending", "running", "preempted") for row in read_ledger(sweep, plan)):
             poll()
             time.sleep(EVERY_SECONDS)
-    return _all_done(sweep, plan)
 
 
-def _all_done(sweep: SweepFolder, plan: Plan) -> bool:
+def all_done(sweep: SweepFolder, plan: Plan) -> bool:
+    """Show what became of every run; whether all are done."""
     rows = read_ledger(sweep, plan)
     Console().print(render(sweep, plan, rows))
     return all(row.status.state == "done" for row in rows)

@@ -21,7 +21,7 @@ def told(*words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("cluster.launcher=pbs", "cluster.launcher=pbs: does not exist; there are local, slurm."),
+        ("cluster.launcher=pbs", "cluster.launcher=pbs: does not exist; there are local, slurm, debug."),
         ("cluster.nodes=0", "cluster.nodes=0: a number of 1 or more is needed."),
         ("trainer.nnodes=2", "trainer.nnodes=2: Slurm is asked for cluster.nodes=1."),
         ("cluster.nodes=two", "cluster.nodes=two: a number of 1 or more is needed."),

@@ -24,6 +24,8 @@ def of(*overrides: str) -> str:
         "tracking=wandb",
         "run_id=x",
         "ray_kwargs.ray_init.num_cpus=7",
+        "cluster=debug",
+        "sweep.metric=reward/mean",
     ],
 )
 def test_same_experiment(override: str) -> None:

@@ -77,3 +77,27 @@ def test_work_that_is_stopped(run: RunFolder, number: signal.Signals) -> None:
         supervise(run, work, total_steps=1)
     assert read_status(run).state == "cancelled"
     assert signal.getsignal(number) is before
+
+
+DEBUGGED = """
+import sys
+from pathlib import Path
+from harness.launch.supervise import supervise
+from harness.records.run_folder import RunFolder
+
+def work(poll, announce):
+    answer = 42
+    print("words of this process")
+    breakpoint()
+
+supervise(RunFolder.create(Path(sys.argv[1]), "test", "run"), work, total_steps=1, foreground=True)
+"""
+
+
+def test_in_the_foreground_a_debugger_has_the_terminal(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", DEBUGGED, str(tmp_path)]
+    ended = subprocess.run(command, input="p answer\nc\n", capture_output=True, text=True, check=True)
+    assert "words of this process" in ended.stdout
+    assert "(Pdb) 42" in ended.stdout
+    assert "words of this process" in (tmp_path / "test/run/train.log").read_text()
+    assert read_status(tmp_path / "test/run").state == "done"
