@@ -95,7 +95,7 @@ class Trainings:
                 error = missing
         if error is not None:
             return _failed(point, error)
-                config, done = OmegaConf.create(each.record), JobStatus.COMPLETED
+        config, done = OmegaConf.create(each.record), JobStatus.COMPLETED
         returned = JobReturn(list(point.words), config, None, str(run.path), "harness", done)
         returned.return_value = value
         return returned
