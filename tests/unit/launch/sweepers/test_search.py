@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from harness.cli import main
 from harness.errors import HarnessError
 from harness.launch.sweep.points import expand
-from harness.launch.sweep.prepare import open_sweep
+from harness.launch.sweep.prepare import new_sweep, open_sweep
 from harness.launch.sweepers.search import draw, find_search
 from harness.launch.sweepers.trainings import Trainings
 
@@ -44,7 +44,8 @@ def drawn(words: Sequence[str]) -> list[list[list[str]]]:
     """The batches that a sweeper hands over."""
     search = find_search(words)
     assert search is not None
-    noted = Noted(*open_sweep(search.config, words), search.words, search.objective, False)
+    sweep = new_sweep(search.config)
+    noted = Noted(sweep, open_sweep(sweep, search.config, words), search.words, search.objective, False)
     draw(search, noted)
     return noted.batches
 
