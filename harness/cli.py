@@ -12,58 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
-
-USAGE = """usage: harness COMMAND [flags] [overrides]
-
-  train [overrides]         check, then train; ends with `run: PATH`
-      -m                    a sweep: every combination of key=a,b,c, or sweep=NAME for conf/sweep/NAME.yaml;
-                            ends with `sweep: PATH`
-                            hydra/sweeper=optuna hydra.sweeper.n_trials=N searches, also key=interval(a,b)
-      --wait                with -m on Slurm: return when every run has ended
-      --resume RUN|SWEEP    go on in its own folder
-      --allow-changes       with --resume: overrides may change what decides the result; the record tells
-      --dry-run             print what would run, run nothing
-      --config FILE         a YAML file with verl's sections, in place of an experiment
-      --algorithm NAME --data_path FOLDER --output_dir FOLDER --epochs N
-      --core_algos MODULE --core_function NAME --reward_manager NAME
-                            the same as overrides
-  sweep status DIR          the state of every run of a sweep
-      --json                for machines
-  sweep logs DIR RUN        a run's log; -f follows it
-  sweep cancel DIR [RUN…]   stop runs, all by default
-  sweep retry DIR [RUN…]    start failed runs again, each from its last checkpoint
-      --all --wait          cancelled and preempted ones too; return when every run has ended
-      --afresh              from the start; what was reached is kept in RUN/earlier
-      --allow-changes       overrides after the runs, such as cluster.memory_gb=64, may change what decides the result
-  evaluate RUN|CHECKPOINT|MODEL_FOLDER
-                            validate only
-  check [overrides]         report every problem of a configuration
-      --deep                also try tokenizer, data, a reward, advantages and loss, and the places written to
-      --strict --json       let warnings fail; as JSON
-  show [overrides]          print the resolved configuration as YAML
-      --diff A B            what decides the result and differs between two runs or two quoted lists of overrides
-  list [group]              the groups and their options
-  doctor                    what works on this machine, and what to install
-  help, --version           this text; what is installed
-
-An override is key=value for any of verl's keys, or group=option:
-  harness train experiment=quickstart
-  harness train experiment=quickstart algorithm=ppo actor_rollout_ref.actor.optim.lr=1e-6
-"""
-
-CLASSIC = ("config", "algorithm", "data_path", "output_dir", "core_algos", "core_function", "reward_manager", "epochs")
-# command → flag → how many values it takes
-FLAGS: dict[str, dict[str, int]] = {
-    "train": {"-m": 0, "--multirun": 0, "--wait": 0, "--resume": 1, "--allow-changes": 0, "--dry-run": 0}
-    | {f"--{name}": 1 for name in CLASSIC},
-    "sweep": {"--json": 0, "-f": 0, "--all": 0, "--failed": 0, "--wait": 0, "--afresh": 0, "--allow-changes": 0},
-    "evaluate": {},
-    "check": {"--deep": 0, "--json": 0, "--strict": 0},
-    "show": {"--diff": 2},
-    "list": {},
-    "doctor": {},
-}
-
+from harness.usage import CLASSIC, FLAGS, USAGE
 
 Flags = dict[str, Any]  # True, a value, or a list of values
 
@@ -109,6 +58,7 @@ def _command(name: str) -> Callable[..., int]:
         "check": _check,
         "show": _show,
         "list": _list,
+        "sync": _sync,
         "doctor": _doctor,
     }
     if name not in commands:
@@ -258,6 +208,14 @@ def _list(flags: Flags, groups: list[str]) -> int:
     named = [word for word in groups if "=" not in word]
     print(render_catalogue(named[0] if named else None, list_in("plugins", groups)), end="")
     return 0
+
+
+def _sync(flags: Flags, words: list[str]) -> int:
+    from harness.tracking.sync import sync_runs
+
+    if len(words) > 1:
+        raise ConfigurationError("harness sync: one folder at a time.", "harness sync [DIR]")
+    return 0 if sync_runs(Path(words[0] if words else "outputs"), print) else 1
 
 
 def _doctor(flags: Flags, words: list[str]) -> int:

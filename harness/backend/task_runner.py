@@ -47,6 +47,8 @@ class TaskRunner:
         configure_verl_logging()
         config = self.config
         config.transfer_queue.enable = True
+        # W&B is told by a process of its own, see harness.tracking
+        config.trainer.logger = [name for name in config.trainer.logger if name != "wandb"]
         install_reward_bridge(config)
         tq.init(config.transfer_queue)
         succeeded = False

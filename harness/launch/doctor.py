@@ -15,7 +15,7 @@ import psutil
 from packaging.requirements import Requirement
 
 from harness.config.detect import detect_bf16, detect_rollout, visible_gpus
-from harness.launch.places import wandb_key
+from harness.tracking.wandb_run import has_key
 
 PROJECT = "rl-harness"
 GIGABYTE = 2**30
@@ -117,7 +117,7 @@ def _slurm() -> Iterator[Finding]:
 
 
 def _wandb() -> Iterator[Finding]:
-    key = wandb_key()
+    key = has_key()
     mode = os.environ.get("WANDB_MODE", "")
     said = "a key is set" if key else "no key"
     yield Finding("ok" if key else "note", "W&B", f"{said}{f', WANDB_MODE={mode}' if mode else ''}",

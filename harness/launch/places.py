@@ -14,6 +14,8 @@ from harness.check.model_shape import model_shape
 from harness.check.problem import Problem
 from harness.launch.slurm.commands import SlurmError, test_only
 from harness.launch.slurm.script import Array, sbatch_script
+from harness.tracking.process import tracks
+from harness.tracking.wandb_run import has_key
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -68,21 +70,15 @@ def _disk(config: DictConfig, seen: Seen) -> Iterator[Problem]:
         yield Problem("disk", "output_root", message, "Set output_root to a folder of yours.")
 
 
-def wandb_key() -> bool:
-    """Whether this machine has a key for W&B, in the environment or in the netrc file."""
-    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
-    return bool(os.environ.get("WANDB_API_KEY")) or (netrc.is_file() and "wandb" in netrc.read_text())
-
-
 def _wandb(config: DictConfig, seen: Seen) -> Iterator[Problem]:
-    if "wandb" not in config.trainer.logger:
+    if not tracks(config):
         return
-    mode = os.environ.get("WANDB_MODE", "online")
-    key = wandb_key()
-    seen.append(("W&B", f"{'a key is set' if key else 'no key'}, WANDB_MODE={mode}"))
-    if not key and mode not in ("offline", "disabled"):
-        yield Problem("wandb", "trainer.logger", "trainer.logger has wandb, and this machine has no key for it.",
-                      "Run `wandb login`, or set WANDB_MODE=offline and upload later.")  # fmt: skip
+    mode, key = os.environ.get("WANDB_MODE") or config.tracking.mode, has_key()
+    seen.append(("W&B", f"{'a key is set' if key else 'no key'}, {mode}"))
+    if not key and mode == "online":
+        message = "tracking.mode=online: this machine has no key for W&B, so the run is kept in its folder."
+        remedy = "Run `wandb login`, or upload it later: harness sync."
+        yield Problem("wandb", "tracking.mode", message, remedy, mode, warning=True)
 
 
 def _slurm(config: DictConfig, seen: Seen) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from harness.records.summary import RunSummary, summarise
 from harness.report import write_report
 from harness.terminal.root_cause import root_cause
 from harness.terminal.view import TrainingView
+from harness.tracking.process import told, tracked
 
 Work = Callable[[Callable[[], None], Callable[[str], None]], dict[str, Any]]
 
@@ -58,17 +59,25 @@ def supervise(
         live = False if foreground else None
         view = TrainingView(run, total_steps or 0, console=out, errors=err, interactive=live, title=title or None)
         guard = Guard(run, watchdog or Settings(minutes=None), status)
-        watch = _Watch(run, status, view, stops, guard)
         try:
-            with guard, view:
-                work(watch.poll, watch.announce)
-                watch.poll()
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  raised again in the user's terms
-            _end(error, run, status, watch)
-        status.done()
-        _report(run)
-        summary = summarise(run)
-        view.finish(summary)
+            with tracked(run):
+                return _done(work, run, status, _Watch(run, status, view, stops, guard))
+        finally:
+            if line := told(run):
+                out.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _done(work: Work, run: RunFolder, status: StatusWriter, watch: _Watch) -> RunSummary:
+    try:
+        with watch.guard, watch.view:
+            work(watch.poll, watch.announce)
+            watch.poll()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  raised again in the user's terms
+        _end(error, run, status, watch)
+    status.done()
+    _report(run)
+    summary = summarise(run)
+    watch.view.finish(summary)
     return summary
 
 

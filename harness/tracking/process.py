@@ -9,10 +9,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import yaml
+
+from harness.errors import Interrupted, Preempted, TakenOver
 from harness.records.run_folder import RunFolder
 from harness.tracking.state import TrackingState, read_tracking, write_tracking
 
 LOG = "tracking.log"
+IN_A_HURRY_SECONDS = 3.0  # where a scheduler or a person has asked for the end
 
 
 def tracks(config: Mapping[str, Any]) -> bool:
@@ -22,16 +26,17 @@ def tracks(config: Mapping[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def tracked(run: RunFolder, config: Mapping[str, Any]) -> Iterator[None]:
-    """Follow the run for the time of a ``with`` block, whose end is to find the run's end recorded.
+def tracked(run: RunFolder) -> Iterator[None]:
+    """Follow the run for the time of a ``with`` block, at whose end the run's own end is recorded.
 
     Args:
-        run: The run's folder, with its record begun.
-        config: Its configuration.
+        run: The run's folder; its configuration says whether it is followed.
     """
+    config = _config(run)
     if not tracks(config):
         yield
         return
+    seconds = float((config.get("tracking") or {}).get("finish_seconds") or 0)
     if read_tracking(run) == TrackingState():
         write_tracking(run, TrackingState(why="W&B has not been told of it yet"))
     command = [sys.executable, "-m", "harness.tracking.follow", str(run.path), "--of", str(os.getpid())]
@@ -41,8 +46,30 @@ def tracked(run: RunFolder, config: Mapping[str, Any]) -> Iterator[None]:
         )
     try:
         yield
+    except TakenOver:
+        seconds = 0
+        raise
+    except (Preempted, Interrupted):
+        seconds = min(seconds, IN_A_HURRY_SECONDS)
+        raise
     finally:
-        _end(follower, float(config["tracking"].get("finish_seconds") or 0))
+        _end(follower, seconds)
+
+
+def _config(run: RunFolder) -> Mapping[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return (yaml.load(run.config.read_text(), Loader=loader) if run.config.is_file() else None) or {}
+
+
+def told(run: RunFolder) -> str:
+    """A line for the terminal: where the run is to be seen, or why it is not; empty where it was not followed."""
+    state = read_tracking(run)
+    if state == TrackingState():
+        return ""
+    if state.uploaded:
+        return f"W&B: {state.url}"
+    why = state.why or "W&B has not got all of it"
+    return f"W&B: kept in {run.shown()}, as {why}. Upload it with: harness sync {run.shown()}"
 
 
 def _end(follower: subprocess.Popen[bytes], seconds: float) -> None:

@@ -43,10 +43,10 @@ class WandbRun:
         if watched:
             settings |= {"x_stats_pid": watched, "x_stats_track_process_tree": True}
         self.client = wandb.init(
-            **asdict(identity), mode=mode, dir=run.path, resume="allow", settings=wandb.Settings(**settings)
+            **asdict(identity), mode=mode, dir=run.path.absolute(), resume="allow", settings=wandb.Settings(**settings)
         )
         before = read_tracking(run)
-        folder = str(Path(self.client.dir).parent.relative_to(run.path.absolute()))
+        folder = str(Path(self.client.dir).absolute().parent.relative_to(run.path.absolute()))
         url = before.url if offline else self.client.url or ""
         folders = (*before.folders, folder)
         self.state = TrackingState(identity.id, mode, before.told_step, False, url, offline, folders)

@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from runs import environment
+from runs import SHORT, Finished, environment
 from wandb_server import Server, wandb_server
 
 from harness.cli import main
@@ -24,7 +25,9 @@ STEPS = 20
 
 def follow(run: RunFolder, server: Server | None) -> None:
     """The process that a training starts, on a run that has ended."""
-    variables = environment() | (server.variables if server else {"WANDB_API_KEY": "", "NETRC": os.devnull})
+    variables = environment()
+    variables.pop("WANDB_MODE", None)
+    variables |= server.variables if server else {"WANDB_API_KEY": "", "NETRC": os.devnull}
     command = [sys.executable, "-m", "harness.tracking.follow", str(run.path)]
     subprocess.run(command, env=variables, check=True, capture_output=True, timeout=150)
 
@@ -59,6 +62,7 @@ def test_where_wandb_is_not_to_be_had_it_is_kept_and_uploaded_later(
         assert (state.mode, state.uploaded, state.told_step) == ("offline", False, STEPS)
         assert why in state.why
         server.mode = "ok"
+        monkeypatch.delenv("WANDB_MODE", raising=False)
         for name, value in server.variables.items():
             monkeypatch.setenv(name, value)
         assert main(["sync", str(tmp_path)]) == 0
@@ -67,6 +71,23 @@ def test_where_wandb_is_not_to_be_had_it_is_kept_and_uploaded_later(
         assert len([row for row in rows if "critic/score/mean" in row]) == STEPS
         assert main(["sync", str(tmp_path)]) == 0
         assert capsys.readouterr().out == "W&B has everything.\n"
+
+
+def test_a_training_does_not_wait_for_wandb(
+    harness: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    with wandb_server("slow") as server:
+        for name, value in server.variables.items():
+            monkeypatch.setenv(name, value)
+        finished = harness("train", *SHORT, "tracking=wandb", "tracking.finish_seconds=1", folder=tmp_path)
+        assert finished.code == 0, finished.err
+        assert "Upload it with: harness sync outputs/quickstart_tiny/" in finished.out
+        assert finished.out.strip().splitlines()[-1].startswith("run: ")
+        server.mode = "ok"
+        assert harness("sync", folder=tmp_path).code == 0
+        (rows,) = server.history.values()
+        assert {row["_step"] for row in rows if "actor/pg_loss" in row} == {1, 2}
 
 
 def test_a_sync_without_a_key_says_what_to_do(
