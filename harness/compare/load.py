@@ -1,0 +1,102 @@
+"""Loads runs: a thousand in seconds, and in about one the second time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.compare.about import CONFIG, About, read_about
+from harness.compare.cache import Cache
+from harness.compare.clock import Clock, read_clock, seconds_in_all
+from harness.compare.columns import COLUMNS, NO_COLUMNS, Columns
+from harness.compare.reading import Unreadable, read_all, read_one, unreadable
+from harness.compare.run_data import RunData, Settings
+from harness.compare.targets import Target
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def load_runs(
+    targets: Sequence[Target], only: Collection[str] | None = None, cache: Cache | None = None
+) -> list[RunData]:
+    """Load runs, whatever became of them. What cannot be read of one is told in its ``problems``.
+
+    Args:
+        targets: The runs, as of `harness.compare.targets.find_targets`.
+        only: Names of metrics to keep; None keeps all.
+        cache: Where parsed files are kept; the user's cache folder by default.
+
+    Returns:
+        The runs in the same order.
+    """
+    cache = cache or Cache()
+    about = [read_about(target) for target in targets]
+    columns = read_all([each.folder.metrics for each in about], COLUMNS, cache)
+    settings = _settings(about, cache)
+    return [_run(each, columns[each.folder.metrics], settings[each.fingerprint], only, cache) for each in about]
+
+
+def _settings(about: Sequence[About], cache: Cache) -> dict[str, Settings]:
+    """By recorded fingerprint; one configuration of each is read."""
+    first = {each.fingerprint: each.folder.config for each in reversed(about) if each.folder.config.is_file()}
+    trees = read_all(list(first.values()), CONFIG, cache)
+    found = {}
+    for each in about:
+        tree = trees.get(first.get(each.fingerprint, Path()), {})
+        found[each.fingerprint] = Settings({} if isinstance(tree, Unreadable) else tree, each.fingerprint)
+    return found
+
+
+def _run(
+    about: About, columns: Columns | Unreadable, settings: Settings, only: Collection[str] | None, cache: Cache
+) -> RunData:
+    problems = list(about.problems)
+    if isinstance(columns, Unreadable):
+        problems.append(columns.why)
+        columns = NO_COLUMNS
+    if columns.damaged > max(about.status.attempt, 1):  # each attempt may have been killed in the middle of a line
+        problems.append(f"{about.folder.metrics.name}: {columns.damaged} lines cannot be read")
+    clock = _clock(about, columns, problems)
+    return RunData(
+        where=about.folder.shown(),
+        run_id=about.folder.run_id,
+        name=about.name,
+        label=about.target.label,
+        seed=about.seed,
+        words=about.words,
+        provenance=about.provenance,
+        status=about.status,
+        steps=columns.steps,
+        times=clock.passed(columns.moments),
+        metrics=_metrics(columns, only),
+        seconds=seconds_in_all(clock, about.status, columns.moments),
+        settings=settings,
+        config_reader=partial(_config, about.folder.config, cache),
+        folder=about.folder,
+        problems=tuple(problems),
+    )
+
+
+def _clock(about: About, columns: Columns, problems: list[str]) -> Clock:
+    try:
+        return read_clock(about.folder.stages, about.status, columns.moments)
+    except OSError as error:
+        problems.append(unreadable(about.folder.stages, error).why)
+        return read_clock(Path(os.devnull), about.status, columns.moments)
+
+
+def _metrics(columns: Columns, only: Collection[str] | None) -> dict[str, np.ndarray]:
+    columns.values.setflags(write=False)  # as those from the cache
+    rows = zip(columns.names, columns.values, strict=True)
+    if only is None:
+        return dict(rows)
+    return {name: row.copy() for name, row in rows if name in only}  # a copy, so that the rest can be forgotten
+
+
+def _config(file: Path, cache: Cache) -> dict[str, Any]:
+    found = read_one(CONFIG, cache, file)
+    return {} if isinstance(found, Unreadable) else found
