@@ -1,1 +1,1 @@
-"""Which was better: runs are loaded, grouped by what they differ in, and compared with statistics."""
+"""Comparing groups of runs: which was better, and how sure that is."""

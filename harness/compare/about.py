@@ -11,14 +11,12 @@ from typing import Any
 import orjson
 import yaml
 
-from harness.compare.cache import Cache, Stamp
 from harness.compare.reading import READ_ERRORS, Reader, unreadable
 from harness.compare.targets import PLAN, Target
 from harness.records.run_folder import RunFolder
 from harness.records.status import Status, read_status
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-KIND = "config"
 
 
 @dataclass(frozen=True)
@@ -85,21 +83,12 @@ def _read(file: Path, parse: Callable[[bytes], Any], kind: type, problems: list[
     return content
 
 
-def _load_config(file: Path, cache: Cache) -> dict[str, Any]:
-    stamp = Stamp.of(file)
-    if (kept := _cached_config(file, stamp, cache)) is not None:
-        return kept
+def _parse_config(file: Path) -> bytes:
     tree = yaml.load(file.read_bytes(), Loader=LOADER)
     if not isinstance(tree, dict):
         raise TypeError("it is not a configuration")
-    cache.write(KIND, file, stamp, orjson.dumps(tree, default=str, option=orjson.OPT_NON_STR_KEYS))
-    return tree
-
-
-def _cached_config(file: Path, stamp: Stamp, cache: Cache) -> dict[str, Any] | None:
-    content = cache.read(KIND, file, stamp)
-    return orjson.loads(content) if content is not None else None
+    return orjson.dumps(tree, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
 #: Resolved configurations, as the harness wrote them.
-CONFIG = Reader(_cached_config, _load_config)
+CONFIG: Reader[dict[str, Any]] = Reader("config", _parse_config, orjson.loads)

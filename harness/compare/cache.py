@@ -69,8 +69,8 @@ class Cache:
         content = memoryview(whole)[len(head) + len(newline) :]
         return content if newline and stamp.head(content) == head + newline else None
 
-    def write(self, kind: str, file: Path, stamp: Stamp, content: bytes) -> None:
-        """Keep an entry, if the cache can be written."""
+    def write(self, kind: str, file: Path, stamp: Stamp, content: bytes) -> bool:
+        """Keep an entry; False where the cache cannot be written."""
         place = self._place(kind, file)
         temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
         try:
@@ -80,6 +80,8 @@ class Cache:
         except OSError:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+            return False
+        return True
 
     def shrink(self) -> None:
         """Remove the entries that were used longest ago until the rest fits."""

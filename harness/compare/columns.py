@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from harness.compare.cache import Cache, Stamp
 from harness.compare.reading import Reader
 from harness.records.metrics import read_metrics
 
 BLOCK = 1 << 20
-KIND = "metrics"
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +141,8 @@ def _number(value: Any) -> float:
         return np.nan
 
 
-def _packed(columns: Columns) -> bytes:
+def _parse(file: Path) -> bytes:
+    columns = read_columns(file)
     head = orjson.dumps({"names": columns.names, "steps": len(columns.steps), "damaged": columns.damaged})
     arrays = (columns.steps, columns.moments, columns.values)
     return b"".join([len(head).to_bytes(8, "little"), head, *(array.tobytes() for array in arrays)])
@@ -163,24 +162,6 @@ def _unpacked(content: memoryview) -> Columns:
     )
 
 
-def _load(file: Path, cache: Cache) -> Columns:
-    """None of a file that does not exist: a run that has not begun has no metrics."""
-    try:
-        stamp = Stamp.of(file)
-    except FileNotFoundError:
-        return NO_COLUMNS
-    if (kept := _cached(file, stamp, cache)) is not None:
-        return kept
-    columns = read_columns(file)
-    cache.write(KIND, file, stamp, _packed(columns))
-    return columns
-
-
-def _cached(file: Path, stamp: Stamp, cache: Cache) -> Columns | None:
-    content = cache.read(KIND, file, stamp)
-    return _unpacked(content) if content is not None else None
-
-
 NO_COLUMNS = _Builder().columns()
 #: The metrics of runs.
-COLUMNS = Reader(_cached, _load)
+COLUMNS = Reader("metrics", _parse, _unpacked)

@@ -35,9 +35,13 @@ def load_runs(
     """
     cache = cache or Cache()
     about = [read_about(target) for target in targets]
-    columns = read_all([each.folder.metrics for each in about], COLUMNS, cache)
+    begun = [each.folder.metrics for each in about if each.folder.metrics.exists()]
+    columns = read_all(begun, COLUMNS, cache)
     settings = _settings(about, cache)
-    return [_run(each, columns[each.folder.metrics], settings[each.fingerprint], only, cache) for each in about]
+    return [
+        _run(each, columns.get(each.folder.metrics, NO_COLUMNS), settings[each.fingerprint], only, cache)
+        for each in about
+    ]
 
 
 def _settings(about: Sequence[About], cache: Cache) -> dict[str, Settings]:
@@ -98,5 +102,5 @@ def _metrics(columns: Columns, only: Collection[str] | None) -> dict[str, np.nda
 
 
 def _config(file: Path, cache: Cache) -> dict[str, Any]:
-    found = read_one(CONFIG, cache, file)
+    found = read_one(file, CONFIG, cache)
     return {} if isinstance(found, Unreadable) else found

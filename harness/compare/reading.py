@@ -26,12 +26,14 @@ class Reader(Generic[T]):
     """How a kind of file is read.
 
     Attributes:
-        cached: What the cache has of a file; None where it has not got it.
-        load: Reads the file, and keeps what it says in the cache. Runs in another process.
+        kind: Its name in the cache.
+        parse: Reads a file as the bytes that are kept. Runs in another process.
+        unpack: What those bytes say.
     """
 
-    cached: Callable[[Path, Stamp, Cache], T | None]
-    load: Callable[[Path, Cache], T]
+    kind: str
+    parse: Callable[[Path], bytes]
+    unpack: Callable[[memoryview], T]
 
 
 @dataclass(frozen=True)
@@ -55,31 +57,59 @@ def read_all(files: Sequence[Path], reader: Reader[T], cache: Cache) -> dict[Pat
     """
     found: dict[Path, T | Unreadable] = {}
     for file in files:
-        try:
-            kept = reader.cached(file, Stamp.of(file), cache)
-        except OSError:
-            continue  # loading it says why
+        kept = _kept(file, reader, cache)
         if kept is not None:
             found[file] = kept
     missing = [file for file in files if file not in found]
-    found.update(zip(missing, _in_processes(partial(read_one, reader, cache), missing), strict=True))
+    parsed = _in_processes(partial(_sent, reader.kind, reader.parse, cache), missing)
+    for file, content in zip(missing, parsed, strict=True):
+        if isinstance(content, Unreadable):
+            found[file] = content
+        else:
+            found[file] = read_one(file, reader, cache) if content is None else reader.unpack(memoryview(content))
     if missing:
         cache.shrink()
     return found
 
 
-def read_one(reader: Reader[T], cache: Cache, file: Path) -> T | Unreadable:
+def read_one(file: Path, reader: Reader[T], cache: Cache) -> T | Unreadable:
     """Read a file."""
-    try:
-        return reader.load(file, cache)
-    except READ_ERRORS as error:
-        return unreadable(file, error)
+    kept = _kept(file, reader, cache)
+    if kept is not None:
+        return kept
+    content, _ = _parsed(reader.kind, reader.parse, cache, file)
+    return content if isinstance(content, Unreadable) else reader.unpack(memoryview(content))
 
 
 def unreadable(file: Path, error: Exception) -> Unreadable:
     """Why a file could not be read."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
     return Unreadable(f"{file.name} cannot be read: {said}")
+
+
+def _kept(file: Path, reader: Reader[T], cache: Cache) -> T | None:
+    """What the cache has of a file as it is now."""
+    try:
+        content = cache.read(reader.kind, file, Stamp.of(file))
+    except OSError:
+        return None  # parsing it says why
+    return reader.unpack(content) if content is not None else None
+
+
+def _parsed(kind: str, parse: Callable[[Path], bytes], cache: Cache, file: Path) -> tuple[bytes | Unreadable, bool]:
+    """A file's content as it is kept, and whether the cache has it now."""
+    try:
+        stamp = Stamp.of(file)  # before it is read: a file that grows meanwhile is read again the next time
+        content = parse(file)
+    except READ_ERRORS as error:
+        return unreadable(file, error), False
+    return content, cache.write(kind, file, stamp, content)
+
+
+def _sent(kind: str, parse: Callable[[Path], bytes], cache: Cache, file: Path) -> bytes | Unreadable | None:
+    """Of another process: None for what is read from the cache, since a pipe would take longer."""
+    content, is_kept = _parsed(kind, parse, cache, file)
+    return None if is_kept else content
 
 
 def _in_processes(work: Callable[[Path], T], files: Sequence[Path]) -> Iterator[T]:
