@@ -44,15 +44,22 @@ def load_runs(
     ]
 
 
-def _settings(about: Sequence[About], cache: Cache) -> dict[str, Settings]:
-    """By recorded fingerprint; one configuration of each is read."""
-    first = {each.fingerprint: each.folder.config for each in reversed(about) if each.folder.config.is_file()}
-    trees = read_all(list(first.values()), CONFIG, cache)
-    found = {}
+def _settings(about: Sequence[About], cache: Cache) -> tuple[dict[str, Settings], dict[Path, Unreadable]]:
+    """By recorded fingerprint; of each, the first configuration that can be read is. And those that cannot be."""
+    files: dict[str, list[Path]] = {}
     for each in about:
-        tree = trees.get(first.get(each.fingerprint, Path()), {})
-        found[each.fingerprint] = Settings({} if isinstance(tree, Unreadable) else tree, each.fingerprint)
-    return found
+        files.setdefault(each.fingerprint, []).extend([each.folder.config] if each.folder.config.exists() else [])
+    found: dict[str, Settings] = {}
+    damaged: dict[Path, Unreadable] = {}
+    while waiting := {print_: left.pop(0) for print_, left in files.items() if left and print_ not in found}:
+        trees = read_all(list(waiting.values()), CONFIG, cache)
+        for print_, file in waiting.items():
+            tree = trees[file]
+            if isinstance(tree, Unreadable):
+                damaged[file] = tree
+            else:
+                found[print_] = Settings(tree, print_)
+    return {print_: found.get(print_) or Settings({}, print_) for print_ in files}, damaged
 
 
 def _run(

@@ -63,10 +63,11 @@ def read_all(files: Sequence[Path], reader: Reader[T], cache: Cache) -> dict[Pat
     missing = [file for file in files if file not in found]
     parsed = _in_processes(partial(_sent, reader.kind, reader.parse, cache), missing)
     for file, content in zip(missing, parsed, strict=True):
-        if isinstance(content, Unreadable):
-            found[file] = content
+        if content is None:
+            one = read_one(file, reader, cache)
+            found[file] = one
         else:
-            found[file] = read_one(file, reader, cache) if content is None else reader.unpack(memoryview(content))
+            found[file] = content if isinstance(content, Unreadable) else reader.unpack(memoryview(content))
     if missing:
         cache.shrink()
     return found
