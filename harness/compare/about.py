@@ -65,7 +65,7 @@ def read_about(target: Target) -> About:
     problems: list[str] = []
     provenance = _read(folder.provenance, orjson.loads, dict, problems)
     words = _read(folder.overrides, partial(yaml.load, Loader=LOADER), list, problems)
-    if not folder.config.is_file():
+    if not folder.config.exists():
         problems.append(f"{folder.config.name} is missing")
     return About(target, folder, read_status(folder), provenance, tuple(map(str, words)), tuple(problems))
 

@@ -37,11 +37,14 @@ def load_runs(
     about = [read_about(target) for target in targets]
     begun = [each.folder.metrics for each in about if each.folder.metrics.exists()]
     columns = read_all(begun, COLUMNS, cache)
-    settings = _settings(about, cache)
-    return [
-        _run(each, columns.get(each.folder.metrics, NO_COLUMNS), settings[each.fingerprint], only, cache)
-        for each in about
-    ]
+    settings, damaged = _settings(about, cache)
+    runs = []
+    for each in about:
+        numbers, configuration = columns.get(each.folder.metrics, NO_COLUMNS), damaged.get(each.folder.config)
+        failed = [found.why for found in (numbers, configuration) if isinstance(found, Unreadable)]
+        whole = NO_COLUMNS if isinstance(numbers, Unreadable) else numbers
+        runs.append(_run(each, whole, settings[each.fingerprint], [*each.problems, *failed], only, cache))
+    return runs
 
 
 def _settings(about: Sequence[About], cache: Cache) -> tuple[dict[str, Settings], dict[Path, Unreadable]]:
@@ -63,12 +66,8 @@ def _settings(about: Sequence[About], cache: Cache) -> tuple[dict[str, Settings]
 
 
 def _run(
-    about: About, columns: Columns | Unreadable, settings: Settings, only: Collection[str] | None, cache: Cache
+    about: About, columns: Columns, settings: Settings, problems: list[str], only: Collection[str] | None, cache: Cache
 ) -> RunData:
-    problems = list(about.problems)
-    if isinstance(columns, Unreadable):
-        problems.append(columns.why)
-        columns = NO_COLUMNS
     if columns.damaged > max(about.status.attempt, 1):  # each attempt may have been killed in the middle of a line
         problems.append(f"{about.folder.metrics.name}: {columns.damaged} lines cannot be read")
     clock = _clock(about, columns, problems)
