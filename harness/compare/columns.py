@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,16 @@ def read_columns(file: Path) -> Columns:
         built.add(block)
     if built.is_ascending:
         return built.columns()
-    again = _Builder(built.damaged)
     history = read_metrics(file)
-    again.append([{"step": each.step, "time": each.time, "metrics": each.metrics} for each in history])
-    return again.columns()
+    records = [{"step": each.step, "time": each.time, "metrics": each.metrics} for each in history]
+    return replace(columns_of(records), damaged=built.damaged)
+
+
+def columns_of(records: Iterable[dict[str, Any]]) -> Columns:
+    """The columns of records with ascending steps, ``{"step", "time", "metrics"}``."""
+    built = _Builder()
+    built.append(records)
+    return built.columns()
 
 
 def _blocks(content: bytes) -> Iterator[bytes]:
@@ -68,14 +74,10 @@ def _blocks(content: bytes) -> Iterator[bytes]:
 
 
 class _Builder:
-    """Gathers records; those with the same metrics become one array.
+    """Gathers records; those with the same metrics become one array."""
 
-    Args:
-        damaged: Lines that are known to be unreadable.
-    """
-
-    def __init__(self, damaged: int = 0) -> None:
-        self.damaged = damaged
+    def __init__(self) -> None:
+        self.damaged = 0
         self.steps: list[int] = []
         self.moments: list[float] = []
         self.parts: list[tuple[tuple[str, ...], list[int], np.ndarray]] = []

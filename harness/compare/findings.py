@@ -65,7 +65,7 @@ def find_differences(
     subjects = dict.fromkeys(subject for each in known.values() for subject in each)
 
     def fact(subject: str, run: RunData) -> str:
-        return known[id(run)].get(subject, NONE)
+        return known[id(run)].get(subject, NONE if run.provenance.get("versions") else "")
 
     values = dict(further) | {subject: partial(fact, subject) for subject in subjects}
     found = [_finding(subject, groups, value) for subject, value in values.items()]
@@ -73,25 +73,26 @@ def find_differences(
 
 
 def facts(run: RunData, swept: Sequence[str] = ()) -> dict[str, str]:
-    """What a run was made with, by subject; an empty value is not compared."""
+    """What a run was made with, by subject, as far as it is recorded; an empty value is not compared."""
     about = run.provenance
     played = {part for key in swept for part in (key, key.partition(".")[0])}
     watched = {subject: key for subject, (key, by) in WATCHED.items() if played.isdisjoint(by)}
     known = {subject: shown(run.settings.flat.get(key)) for subject, key in watched.items()}
-    known["steps planned"] = str(run.status.total_steps or NONE)
+    known["steps planned"] = str(run.status.total_steps or "")
     known["steps taken by runs that are done"] = str(run.last_step) if run.state == "done" else ""
-    if not about:
-        return known
-    code, harness = about.get("code") or {}, about.get("harness") or {}
-    known["code"] = _commit(code)
-    known["uncommitted changes"] = _diff(run.folder.code_diff if run.folder else None)
-    known["harness"] = f"{harness.get('version')} {_commit(harness)}"
+    code, harness, devices = (about.get(part) for part in ("code", "harness", "devices"))
+    if code:
+        known["code"] = _commit(code)
+    if about and run.folder:
+        known["uncommitted changes"] = _diff(run.folder.code_diff)
+    if harness:
+        known["harness"] = f"{harness.get('version')} {_commit(harness)}"
     versions = about.get("versions") or {}
     known |= {name: str(version) for name, version in versions.items() if version and name != "rl-harness"}
-    devices = about.get("devices") or []
-    known["GPUs"] = _devices(devices) if run.gpus or devices else "none"
-    if not run.gpus:
-        known["processor"] = str((about.get("machine") or {}).get("cpu"))
+    if devices is not None:
+        known["GPUs"] = _devices(devices) if run.gpus or devices else "none"
+    if machine := about.get("machine") if not run.gpus else None:
+        known["processor"] = str(machine.get("cpu"))
     return known
 
 
@@ -114,8 +115,9 @@ def _finding(subject: str, groups: Mapping[str, Sequence[RunData]], value: Calla
 def _of_records(runs: Iterable[RunData]) -> Iterator[Finding]:
     """Problems of single runs: what could not be read, and a configuration that changed on the way."""
     for run in runs:
-        if run.problems:
-            yield Finding(run.where, "record", {}, note="; ".join(run.problems))
+        unknown = [] if run.provenance.get("versions") else ["its record does not say which versions it ran with"]
+        if told := [*run.problems, *unknown]:
+            yield Finding(run.where, "record", {}, note="; ".join(told))
         for change in run.provenance.get("changes") or ():
             keys = ", ".join(change.get("changed") or {})
             if keys:
@@ -128,10 +130,10 @@ def _commit(state: Mapping[str, Any]) -> str:
     return commit[:10] if commit != NONE else NONE
 
 
-def _diff(file: Path | None) -> str:
+def _diff(file: Path) -> str:
     """A short name of a patch's content."""
     try:
-        patch = file.read_bytes() if file else b""
+        patch = file.read_bytes()
     except OSError:
         return NONE
     return sha256(patch).hexdigest()[:8] if patch else "none"

@@ -14,10 +14,29 @@ from harness.compare.clock import Clock, read_clock, seconds_in_all
 from harness.compare.columns import COLUMNS, NO_COLUMNS, Columns
 from harness.compare.reading import Unreadable, read_all, read_one, unreadable
 from harness.compare.run_data import RunData, Settings
-from harness.compare.targets import Target
+from harness.compare.targets import Target, find_targets
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+def load_named(words: Sequence[str], only: Collection[str] | None = None) -> list[RunData]:
+    """Load what the words of a command name, W&B's runs last.
+
+    Args:
+        words: Run folders, sweeps, folders of runs, globs, and ``wandb:entity/project[/group]``.
+        only: Names of metrics to keep; None keeps all.
+
+    Raises:
+        ConfigurationError: A word names no run, or W&B does not answer.
+    """
+    targets = find_targets(words)
+    runs = load_runs(targets.runs, only)
+    if targets.online:
+        from harness.compare.online import load_online
+
+        runs += [run for place in targets.online for run in load_online(place, only)]
+    return runs
 
 
 def load_runs(
