@@ -40,17 +40,22 @@ PARTS = {
     "training": ("num_turns", "off_policy/trajectory_spans", "off_policy/trajectory_staleness"),
 }
 SINGLE = (
-    "actor/entropy actor/pg_clipfrac actor/ppo_kl actor/pg_loss actor/loss actor/grad_norm actor/lr rollout_corr/kl "
-    "rollout_corr/k3_kl rollout_corr/training_ppl rollout_corr/rollout_ppl training/rollout_probs_diff_max "
-    "training/rollout_probs_diff_mean timing_s/gen timing_s/old_log_prob timing_s/adv timing_s/update_actor "
-    "timing_s/update_weights timing_s/step perf/total_num_tokens perf/time_per_step perf/throughput perf/mfu/actor "
-    "training/global_step"
-).split()
+    *(f"actor/{name}" for name in ("entropy", "pg_clipfrac", "ppo_kl", "pg_loss", "loss", "grad_norm", "lr")),
+    *(f"rollout_corr/{name}" for name in ("kl", "k3_kl", "training_ppl", "rollout_ppl")),
+    *(f"training/{name}" for name in ("rollout_probs_diff_max", "rollout_probs_diff_mean", "global_step")),
+    *(f"timing_s/{name}" for name in ("gen", "old_log_prob", "adv", "update_actor", "update_weights", "step")),
+    *(f"perf/{name}" for name in ("total_num_tokens", "time_per_step", "throughput", "mfu/actor")),
+)
 
 
 def metric_names() -> list[str]:
     """Sixty of verl's names."""
-    spread = [f"{part}/{name}/{of}".lstrip("/") for part, names in PARTS.items() for name in names for of in ("mean", "max", "min")]
+    spread = [
+        f"{part}/{name}/{of}".lstrip("/")
+        for part, names in PARTS.items()
+        for name in names
+        for of in ("mean", "max", "min")
+    ]
     return [*spread, *SINGLE, *VALIDATION][:60]
 
 
@@ -80,7 +85,9 @@ def make_runs(root: Path, runs: int) -> Path:
             run = RunFolder.create(sweep.parent, sweep.name, label.replace(" ", "_").replace("=", "-"))
             given = ["experiment=quickstart_tiny", *words, f"seed={seed}"]
             planned.append({"index": len(planned), "run_id": run.run_id, "label": label, "words": given})
-            run.config.write_text(text.replace("\nseed: 1\n", f"\nseed: {seed}\n").replace("run_id: null", f"run_id: {run.run_id}"))
+            run.config.write_text(
+                text.replace("\nseed: 1\n", f"\nseed: {seed}\n").replace("run_id: null", f"run_id: {run.run_id}")
+            )
             run.overrides.write_text(yaml.safe_dump(given))
             about.write(run, seed=seed, fingerprint=print_)
             status = StatusWriter(run)

@@ -62,7 +62,8 @@ class Cache:
         try:
             with self._place(kind, file).open("rb") as entry:
                 whole = entry.read()
-                os.utime(entry.fileno())
+                with contextlib.suppress(OSError):  # not ours to change, but ours to read
+                    os.utime(entry.fileno())
         except OSError:
             return None
         head, newline, _ = whole.partition(b"\n") if whole.startswith(FORMAT) else (b"", b"", b"")

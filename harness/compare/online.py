@@ -27,9 +27,9 @@ STATES: dict[str, State] = {
 }  # fmt: skip
 RUNTIME = "_runtime"  # seconds since the run's start; a resumed run goes on from where it was
 NONFINITE = frozenset({"NaN", "Infinity", "-Infinity"})
-A_PAGE = 200
+A_PAGE = 50  # with their configurations
 AT_ONCE = 8  # histories that are asked for side by side
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 30
 
 
 def load_online(place: str, only: Collection[str] | None = None) -> list[RunData]:
@@ -70,7 +70,7 @@ def _asked(place: str, question: Callable[[Any], list[Any]]) -> list[Any]:
     try:
         return question(wandb.Api(timeout=TIMEOUT_SECONDS))
     except (wandb.Error, ValueError, OSError) as error:
-        said = str(error).strip().partition("\n")[0]
+        said = str(error).strip().partition("\n")[0].rstrip(".")
         raise ConfigurationError(
             f"{WANDB}{place}: W&B does not give its runs: {said}.",
             "Look at the names, at `wandb login` (or WANDB_API_KEY), and at WANDB_BASE_URL for a server of one's own.",

@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 
-from harness.compare.load import load_runs
-from harness.compare.run_data import RunData
-from harness.compare.targets import Target, find_targets
 from harness.config.fingerprint import fingerprint
 from harness.records.atomic import write_yaml
 from harness.records.metrics import MetricsWriter
@@ -68,6 +65,11 @@ def make_run(tmp_path: Path, about: Provenance) -> MakeRun:
     return make
 
 
+@pytest.fixture(name="config_of")
+def config_maker() -> Callable[[tuple[str, ...], int], dict[str, Any]]:
+    return config_of
+
+
 def config_of(words: tuple[str, ...], seed: int) -> dict[str, Any]:
     """A small configuration in verl's sections; ``algorithm=dapo`` changes several keys of it."""
     given = dict(word.split("=", 1) for word in words)
@@ -98,12 +100,3 @@ def metrics_of(steps: int) -> dict[int, dict[str, float]]:
     trained = {step: {"critic/score/mean": step / 10, "perf/total_num_tokens": 100} for step in range(1, steps + 1)}
     last = {steps: {**trained.get(steps, {}), "val-core/sums/acc/mean@1": 0.5}}
     return validated | trained | last
-
-
-def load(*folders: Any, **options: Any) -> list[RunData]:
-    """Runs as `harness compare` loads them."""
-    return load_runs(find_targets([str(folder) for folder in folders]).runs, **options)
-
-
-def target(run: RunFolder) -> Target:
-    return Target(run.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +11,21 @@ from omegaconf import OmegaConf
 
 from harness.compare.groups import Comparison, group_runs
 from harness.compare.keys import given
+from harness.compare.load import load_runs
 from harness.compare.run_data import RunData
+from harness.compare.targets import find_targets
 from harness.config.compose import compose_config, resolve
 from harness.config.fingerprint import fingerprint
 from harness.errors import ConfigurationError
 from harness.records.run_folder import RunFolder
-from tests.unit.compare.conftest import MakeRun, load
+
+MakeRun = Callable[..., RunFolder]
+
+
+def load(*folders: RunFolder, **options: Any) -> list[RunData]:
+    """Runs as `harness compare` loads them."""
+    return load_runs(find_targets([str(folder) for folder in folders]).runs, **options)
+
 
 LR = "actor_rollout_ref.actor.optim.lr"
 

@@ -6,19 +6,30 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.compare.cache import Cache
-from harness.compare.run_data import TOKENS
+from harness.compare.load import load_runs
+from harness.compare.run_data import TOKENS, RunData
+from harness.compare.targets import find_targets
 from harness.records.generations import Generation, write_generations
 from harness.records.metrics import MetricsWriter
 from harness.records.run_folder import RunFolder
 from harness.records.state import load_status, save_status
-from tests.unit.compare.conftest import MakeRun, load, metrics_of
+
+MakeRun = Callable[..., RunFolder]
+
+
+def load(*folders: RunFolder, **options: Any) -> list[RunData]:
+    """Runs as `harness compare` loads them."""
+    return load_runs(find_targets([str(folder) for folder in folders]).runs, **options)
+
 
 ACC = "val-core/sums/acc/mean@1"
 
@@ -180,7 +191,7 @@ def test_a_cache_of_ones_own(make_run: MakeRun, tmp_path: Path, cache: Path) -> 
 
 
 def test_values_cannot_be_changed_by_mistake(make_run: MakeRun) -> None:
-    folder = make_run(metrics=metrics_of(2))
+    folder = make_run(steps=2)
     for _ in range(2):
         (run,) = load(folder)
         with pytest.raises(ValueError, match="read-only"):

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from harness.compare.load import load_runs
 from harness.compare.metric import complete_metric, default_metric, direction
 from harness.compare.run_data import RunData
+from harness.compare.targets import find_targets
 from harness.errors import ConfigurationError
-from tests.unit.compare.conftest import MakeRun, load
+from harness.records.run_folder import RunFolder
+
+MakeRun = Callable[..., RunFolder]
+
+
+def load(*folders: RunFolder, **options: Any) -> list[RunData]:
+    """Runs as `harness compare` loads them."""
+    return load_runs(find_targets([str(folder) for folder in folders]).runs, **options)
+
 
 NAMES = (
     "val-core/a/acc/mean@1", "val-core/a/acc/best@4/mean", "val-core/b/reward/mean@1", "val-aux/a/acc/std@4",

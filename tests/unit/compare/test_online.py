@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,9 @@ import pytest
 
 from harness.compare.online import load_online
 from harness.errors import ConfigurationError
-from tests.unit.compare.conftest import MakeRun, config_of
-from tests.unit.compare.wandb_server import KEY, Store, StoredRun, serving, stored
 
+_SERVER = runpy.run_path(str(Path(__file__).with_name("wandb_server.py")))
+KEY, Store, StoredRun, serving, stored = (_SERVER[name] for name in ("KEY", "Store", "StoredRun", "serving", "stored"))
 ACC = "val-core/sums/acc/mean@1"
 PROGRAM = """
 import json, sys
@@ -67,7 +69,7 @@ def rows() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def test_a_project_a_group_and_a_folder_together(make_run: MakeRun, cache: Path) -> None:
+def test_a_project_a_group_and_a_folder_together(make_run: Callable[..., Any], config_of: Callable[..., Any]) -> None:
     local = make_run("algorithm=grpo", seed=9)
     runs = [
         StoredRun("one", config_of(("algorithm=grpo",), 1), rows(), group="g", commit="c" * 40),

@@ -1,7 +1,5 @@
 """A server that answers what the real wandb client asks of W&B's to list runs and read their histories."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import math
