@@ -61,7 +61,8 @@ def test_what_a_run_says_and_another_has_by_default_is_one_experiment(make_run: 
     assert labels(runs) == ["algorithm=grpo", "algorithm=dapo"]
     assert labels(load(make_run(seed=1), make_run("algorithm=dapo"))) == ["algorithm=default", "algorithm=dapo"]
     ways = [make_run(*words, seed=seed) for seed, words in enumerate([(), (f"{LR}=1e-6",), (f"{LR}=0.000001",)], 1)]
-    assert labels(load(*ways, make_run(f"{LR}=1e-5"))) == ["lr=1e-06", "lr=1e-05"]
+    other = make_run(f"{LR}=1e-5", "data.val_files=hard")
+    assert labels(load(*ways, other)) == ["lr=1e-06 val_files=test.parquet", "lr=1e-05 val_files=hard"]
 
 
 def test_words_that_decide_nothing_make_no_group(make_run: MakeRun) -> None:
@@ -84,6 +85,8 @@ def test_a_detected_device_that_one_run_names_is_no_key(make_run: MakeRun) -> No
     runs = load(make_run("device=cuda", f"{LR}=1e-5"), make_run(f"{LR}=1e-6"))
     assert group_runs(runs).keys == (LR,)
     assert group_runs(load(make_run("device=cpu"), make_run())).keys == ("device",)
+    both = load(make_run("device=cpu", f"{LR}=1e-5"), make_run("device=cuda", f"{LR}=1e-6"))
+    assert group_runs(both).keys == ("device", LR)
 
 
 def test_other_files_without_words_are_told_apart_by_few_resolved_keys(make_run: MakeRun) -> None:
@@ -96,6 +99,8 @@ def test_other_files_without_words_are_told_apart_by_few_resolved_keys(make_run:
         "adv_estimator=rloo_vectorized clip_ratio_high=0.2",
     ]  # fmt: skip
     assert [finding.subject for finding in found.findings] == ["actor_rollout_ref.actor.loss_agg_mode"]
+    rates = load(make_run("algorithm=dapo"), make_run(f"{LR}=1e-5"), make_run(f"{LR}=1e-4"))
+    assert group_runs([replace(run, words=()) for run in rates]).keys == (LR,)
 
 
 def test_grouping_by_hand_tells_what_else_differs(make_run: MakeRun) -> None:

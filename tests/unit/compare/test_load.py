@@ -117,7 +117,7 @@ def test_an_old_record_without_status_and_provenance_says_its_seed_in_words(make
 @pytest.mark.parametrize("name", ["metrics", "provenance", "overrides", "config"])
 @pytest.mark.parametrize("damage", ["garbage", "folder"])
 def test_unreadable_files_are_told_and_the_other_runs_loaded(make_run: MakeRun, name: str, damage: str) -> None:
-    whole, folder = make_run(seed=1), make_run(seed=2, steps=4)
+    whole, folder = make_run(seed=1), make_run(seed=2, steps=4)  # one experiment, one configuration
     file: Path = getattr(folder, name)
     file.unlink()
     file.write_bytes(b"\x80{[\n: -\n") if damage == "garbage" else file.mkdir()
@@ -125,6 +125,7 @@ def test_unreadable_files_are_told_and_the_other_runs_loaded(make_run: MakeRun, 
     assert len(run.problems) == 1
     assert run.problems[0].startswith(file.name)
     assert other.problems == ()
+    assert run.settings.tree["algorithm"] == other.settings.tree["algorithm"] == {"adv_estimator": "grpo"}
     assert run.last_step == (-1 if name == "metrics" else 4)
 
 
@@ -138,8 +139,8 @@ def test_a_torn_last_line_is_no_problem(make_run: MakeRun) -> None:
 
 def test_the_time_that_a_run_was_down_is_left_out(make_run: MakeRun) -> None:
     folder = make_run(end="done", steps=3)
-    stages = [(10, 0), (20, 1), (30, 2), (1000, 0), (1010, 2), (1020, 3)]  # killed in step 2, begun again at 1000
-    lines = [{"step": step, "time": 1e9 + time, "metrics": {"a": 1}} for step, time in ((1, 29), (2, 1019), (3, 1030))]
+    stages = [(10, 0), (20, 1), (30, 2), (1000, 0), (1020, 3)]  # killed when step 2 was written, begun again at 1000
+    lines = [{"step": step, "time": 1e9 + time, "metrics": {"a": 1}} for step, time in ((1, 29), (2, 40), (3, 1030))]
     folder.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
     folder.stages.write_text(
         "".join(json.dumps({"time": 1e9 + time, "stage": "generating" if step else "importing verl", "step": step}) + "\n"
@@ -152,11 +153,11 @@ def test_the_time_that_a_run_was_down_is_left_out(make_run: MakeRun) -> None:
                for key, s in times.items()}  # fmt: skip
     save_status(folder.status, replace(status, attempt=2, **moments))
     (run,) = load(folder)
-    assert run.times.tolist() == [29, 1019 - 970, 1030 - 970]
-    assert run.seconds == 1040 - 970
-    assert run.gpu_hours == pytest.approx(8 * 70 / 3600)
+    assert run.times.tolist() == [29, 40, 1030 - 960]
+    assert run.seconds == 1040 - 960
+    assert run.gpu_hours == pytest.approx(8 * 80 / 3600)
     folder.stages.unlink()  # as in an old record: nothing says when it was down
-    assert load(folder)[0].times.tolist() == [29, 1019, 1030]
+    assert load(folder)[0].times.tolist() == [29, 40, 1030]
 
 
 def test_a_cpu_has_no_gpu_hours(make_run: MakeRun) -> None:

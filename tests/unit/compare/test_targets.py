@@ -56,6 +56,12 @@ def test_all_outputs_without_frozen_source(outputs: Path) -> None:
     assert sorted(names("outputs")) == ["before", "lr-1_seed-1", "lr-1_seed-2", "one", "two"]
 
 
+def test_a_sweep_that_was_never_planned_to_its_end_is_not_its_source(outputs: Path) -> None:
+    RunFolder.create(outputs / "c" / "sweep-2", "code", "state")
+    RunFolder.create(outputs / "c", "sweep-2", "run")
+    assert names("outputs/c/sweep-2") == ["run"]
+
+
 def test_what_is_named_twice_counts_once_in_the_order_of_the_words(outputs: Path) -> None:
     assert names("outputs/b/two", "outputs/a/one", "outputs/./b", str(outputs.resolve() / "a" / "one")) == [
         "two",
