@@ -86,9 +86,9 @@ def facts(run: RunData, swept: Sequence[str] = ()) -> dict[str, str]:
     if about and run.folder:
         known["uncommitted changes"] = _diff(run.folder.code_diff)
     if harness:
-        known["harness"] = f"{harness.get('version')} {_commit(harness)}"
+        known["harness"] = _commit(harness)
     versions = about.get("versions") or {}
-    known |= {name: str(version) for name, version in versions.items() if version and name != "rl-harness"}
+    known |= {name: str(version) for name, version in versions.items() if version}
     if devices is not None:
         known["GPUs"] = _devices(devices) if run.gpus or devices else "none"
     if machine := about.get("machine") if not run.gpus else None:

@@ -1,11 +1,13 @@
 """Runs of W&B's as those of a folder: ``entity/project``, or one group of it.
 
 verl logs its whole configuration and its metrics by training step, so that a run of any verl script can be compared.
-What W&B does not hold, such as the versions and the samples of validations, is missing from such a run.
+The harness's own runs also say, under ``harness``, what made them. What W&B does not hold, such as the samples of
+validations, is missing from a run.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,6 +27,7 @@ STATES: dict[str, State] = {
     "finished": "done", "running": "running", "pending": "pending", "crashed": "failed", "failed": "failed",
     "killed": "cancelled", "preempting": "preempted", "preempted": "preempted",
 }  # fmt: skip
+OWN = "harness"  # where the harness puts what made a run
 RUNTIME = "_runtime"  # seconds since the run's start; a resumed run goes on from where it was
 NONFINITE = frozenset({"NaN", "Infinity", "-Infinity"})
 A_PAGE = 50  # with their configurations
@@ -84,6 +87,7 @@ def _runs(api: Any, entity: str, project: str, group: str) -> Iterator[Run]:
 
 def _loaded(entity: str, project: str, only: Collection[str] | None, run: Run) -> RunData:
     config = dict(run.config)
+    about = _about(config, run.commit)
     columns, times = _history(run)
     data = config.get("data")
     seed = config.get("seed", data.get("seed") if isinstance(data, dict) else None)
@@ -99,17 +103,32 @@ def _loaded(entity: str, project: str, only: Collection[str] | None, run: Run) -
         name=run.name or run.id,
         label="",
         seed=int(seed) if isinstance(seed, int | float) else None,
-        words=(),
-        provenance={"code": {"commit": run.commit}} if run.commit else {},
+        words=tuple(word for word in _command(about) if "=" in word and not word.startswith("-")),
+        provenance=about,
         status=status,
         steps=columns.steps,
         times=times,
         metrics=kept,
         seconds=float(summary if isinstance(summary, int | float) else times[-1] if len(times) else 0.0),
-        settings=Settings(config, run.id),
+        settings=Settings(config, str(about.get("fingerprint") or run.id)),
         config_reader=lambda: config,
         problems=() if config else ("W&B has no configuration of it",),
     )
+
+
+def _about(config: dict[str, Any], commit: str | None) -> dict[str, Any]:
+    """What made a run, taken out of its configuration: it decides nothing."""
+    own = config.pop(OWN, None)
+    if isinstance(own, dict):
+        return own
+    return {"code": {"commit": commit}} if commit else {}
+
+
+def _command(about: dict[str, Any]) -> list[str]:
+    try:
+        return shlex.split(about.get("command") or "")
+    except ValueError:
+        return []
 
 
 def _history(run: Run) -> tuple[Columns, np.ndarray]:

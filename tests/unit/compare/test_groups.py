@@ -213,7 +213,8 @@ def findings(found: Comparison) -> dict[str, str]:
     [
         ({"versions": {"verl": "0.9.2", "torch": "2.13.0"}}, "torch"),
         ({"code": {"commit": "1" * 40}}, "code"),
-        ({"harness": {"version": "9"}}, "harness"),
+        ({"harness": {"commit": "2" * 40}}, "harness"),
+        ({"versions": {"rl-harness": "9"}}, "rl-harness"),
         ({"devices": [{"name": "H100"}, {"name": "H100"}]}, "GPUs"),
     ],
 )

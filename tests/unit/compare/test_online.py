@@ -110,6 +110,21 @@ def test_a_project_a_group_and_a_folder_together(make_run: Callable[..., Any], c
     assert "holds no run" in empty
 
 
+def test_the_harness_says_what_made_its_runs(config_of: Callable[..., Any]) -> None:
+    runs = []
+    for number, (algorithm, torch) in enumerate((("grpo", "1"), ("grpo", "1"), ("dapo", "2")), 1):
+        command = f"harness train -m algorithm={algorithm} seed={number} 'name=a b' --wait"
+        own = {"command": command, "versions": {"torch": torch}, "run": f"/outputs/{number}", "fingerprint": algorithm}
+        runs.append(StoredRun(f"r{number}", {**config_of((f"algorithm={algorithm}",), number), "harness": own}, rows()))
+    with serving(Store(runs)) as address:
+        (found,) = ask(address, ["wandb:team/project"])
+    assert {label: len(members) for label, members in found["groups"].items()} == {
+        "algorithm=grpo": 2,
+        "algorithm=dapo": 1,
+    }
+    assert found["findings"] == ["torch differs between the groups: 1 (2 runs), 2 (1 run)"]
+
+
 def test_a_server_that_does_not_know_the_key() -> None:
     class Stranger(Store):
         def answer(self, query: str, variables: dict[str, Any]) -> Any:
