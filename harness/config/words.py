@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -24,6 +24,15 @@ def as_value(value: Any) -> str:
     if isinstance(value, str):
         return value if _is_number(value) else quoted(value) or "''"
     return str(value)
+
+
+def short_keys(keys: Sequence[str]) -> list[str]:
+    """The ends of dotted keys that tell them apart: ``lr``, or ``actor.optim.lr`` beside ``critic.optim.lr``."""
+    for parts in range(1, max((key.count(".") for key in keys), default=0) + 2):
+        short = [".".join(key.split(".")[-parts:]) for key in keys]
+        if len(set(short)) == len(short):
+            return short
+    return list(keys)
 
 
 def _is_number(text: str) -> bool:

@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--of", type=int, help="the process that drives the run and whose resources are the run's")
     parser.add_argument("--offline", default="", help="why W&B is not to be reached")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the client closes its files then
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person's Ctrl-C is for the driver, which sees to this process
     run = RunFolder(Path(given.run))
     section = (yaml.safe_load(run.config.read_text()) or {}).get("tracking") or {}

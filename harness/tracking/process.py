@@ -16,6 +16,7 @@ from harness.records.run_folder import RunFolder
 from harness.tracking.state import TrackingState, read_tracking, write_tracking
 
 LOG = "tracking.log"
+CLOSING_SECONDS = 4.0
 IN_A_HURRY_SECONDS = 3.0  # where a scheduler or a person has asked for the end
 
 
@@ -73,9 +74,10 @@ def told(run: RunFolder) -> str:
 
 
 def _end(follower: subprocess.Popen[bytes], seconds: float) -> None:
-    """Give it the time to send what it has; the rest is kept in the run's folder."""
-    try:
-        follower.wait(max(0.1, seconds))
-    except subprocess.TimeoutExpired:
-        follower.kill()
-        follower.wait()
+    """Give it the time to send what it has, and to close its files; the rest is kept in the run's folder."""
+    for ask, wait in ((None, seconds), (follower.terminate, CLOSING_SECONDS), (follower.kill, None)):
+        if ask:
+            ask()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            follower.wait(wait)
+            return

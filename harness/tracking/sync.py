@@ -5,14 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import ConfigurationError
-from harness.records.metrics import read_metrics
 from harness.records.run_folder import RunFolder
 from harness.records.status import read_status
-from harness.tracking.state import FILE, read_tracking, write_tracking
+from harness.tracking.state import FILE, read_tracking
 from harness.tracking.wandb_run import has_key
 
 SECONDS_A_RUN = 600
@@ -58,22 +56,19 @@ def tracked_runs(root: Path) -> Iterator[RunFolder]:
 
 
 def _upload(run: RunFolder) -> str:
-    """Give W&B what its client has kept of each start, the earliest first, then what the client was never told.
+    """Give W&B what its client has kept of each start, the earliest first, then what is in the record beyond that.
+
+    What the client has kept holds what the record does not, such as the machine's load; but it may be torn where its
+    process was killed, and the record never is.
 
     Returns:
         Why W&B did not take it; empty where it did.
     """
+    for folder in read_tracking(run).folders:
+        _done([sys.executable, "-m", "wandb", "sync", "--yes", str(run.path / folder)])
+    why = _done([sys.executable, "-m", "harness.tracking.follow", str(run.path)])
     state = read_tracking(run)
-    for folder in state.folders:
-        if why := _done([sys.executable, "-m", "wandb", "sync", "--yes", str(run.path / folder)]):
-            return f"W&B did not take {folder}: {why}"
-    state = replace(state, uploaded=True, why="")
-    write_tracking(run, state)
-    if max((record.step for record in read_metrics(run.metrics)), default=-1) > state.told_step:
-        why = _done([sys.executable, "-m", "harness.tracking.follow", str(run.path)])
-        state = read_tracking(run)
-        return why or ("" if state.uploaded else state.why)
-    return ""
+    return why or ("" if state.uploaded else state.why or "W&B did not take it")
 
 
 def _done(command: list[str]) -> str:

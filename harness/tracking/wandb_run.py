@@ -49,7 +49,9 @@ class WandbRun:
         folder = str(Path(self.client.dir).absolute().parent.relative_to(run.path.absolute()))
         url = before.url if offline else self.client.url or ""
         folders = (*before.folders, folder)
-        self.state = TrackingState(identity.id, mode, before.told_step, False, url, offline, folders)
+        # W&B itself knows which steps it has; what is kept here goes on where the last start ended
+        step = before.told_step if offline else (self.client.starting_step - 1 if self.client.resumed else -1)
+        self.state = TrackingState(identity.id, mode, step, False, url, offline, folders)
         write_tracking(run, self.state)
 
     def log(self, record: StepRecord) -> None:

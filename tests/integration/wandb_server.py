@@ -99,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append(name)
         if "upsertBucket" in query:
             return {"upsertBucket": self._upsert(given)}
+        if name == "RunResumeStatus":
+            return {"model": {"bucket": self._known(given.get("name") or given.get("runName") or "")}}
         if "viewer" in query:
             return {"viewer": {"id": "1", "entity": "lab", "username": "me", "flags": "{}", "teams": {"edges": []}}}
         if "createRunFiles" in query:
@@ -126,6 +128,15 @@ class _Handler(BaseHTTPRequestHandler):
                   "historyLineCount": len(self.server.history.get(name, [])), "sweepName": None, "description": "",
                   "config": "{}"}  # fmt: skip
         return {"bucket": bucket, "inserted": not known}
+
+    def _known(self, name: str) -> dict[str, Any] | None:
+        if name not in self.server.runs:
+            return None
+        rows = self.server.history.get(name, [])
+        tail = json.dumps([json.dumps(row) for row in rows[-1:]])
+        return {"id": name, "name": name, "displayName": name, "historyLineCount": len(rows), "historyTail": tail,
+                "eventsLineCount": 0, "eventsTail": "[]", "logLineCount": 0, "summaryMetrics": "{}", "config": "{}",
+                "tags": [], "wandbConfig": '{"t": 1}'}  # fmt: skip
 
     def _stream(self, run: str, told: dict[str, Any]) -> None:
         for file, part in (told.get("files") or {}).items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from harness.config.words import short_keys
 from harness.errors import ConfigurationError
 from harness.launch.sweep.file import GROUP, SweepFile, read_sweep_file
 
@@ -35,18 +36,9 @@ class Point:
     def label(self) -> str:
         """Its name, short enough for a table: ``algorithm=dapo lr=1e-06 seed=2``."""
         pairs = [word.lstrip("+").partition("=") for word in self.differs]
-        keys = _short([key for key, _, _ in pairs])
+        keys = short_keys([key for key, _, _ in pairs])
         shown = [f"{key}={value}" for key, (_, _, value) in zip(keys, pairs, strict=True)]
         return " ".join([*([self.name] if self.name else []), *shown]) or "run"
-
-
-def _short(keys: Sequence[str]) -> list[str]:
-    """The ends of dotted keys that tell them apart: ``lr``, or ``actor.optim.lr`` beside ``critic.optim.lr``."""
-    for parts in range(1, max((key.count(".") for key in keys), default=0) + 2):
-        short = [".".join(key.split(".")[-parts:]) for key in keys]
-        if len(set(short)) == len(short):
-            return short
-    return list(keys)
 
 
 def expand(words: Sequence[str]) -> list[Point]:
