@@ -1,0 +1,1 @@
+"""Comparing groups of runs: which was better, and how sure that is."""
