@@ -62,14 +62,14 @@ def hedges_g(a: np.ndarray, b: np.ndarray, paired: bool = False, level: float = 
     """Hedges' g: the difference of means in pooled standard deviations, without the bias of small samples.
 
     g = J(N + M − 2) · (mean a − mean b) / s, s² the pooled variance, J as in `small_sample_factor` (Hedges 1981). The
-    interval inverts the noncentral t (Cumming and Finch 2001); of pairs it is g ± z √V with r the correlation and
-    V = J² (1/N + d²/2N) · 2 (1 − r) (Borenstein et al., Introduction to Meta-Analysis 2009, chapter 4).
+    interval inverts the noncentral t (Cumming and Finch 2001; `scipy.special.nctdtrinc`). Of pairs it is g ± z √V with
+    V = J² (1/N + d²/2N) · 2 (1 − r), r the correlation (Borenstein et al., Introduction to Meta-Analysis 2009, chapter 4).
 
     Args:
         a: (N,), finite.
         b: (M,), finite; M = N, in the same order of seeds, if paired.
-        paired: Equal rows have equal seeds. The estimate is the same (Goulet-Pelletier and Cousineau 2018), the interval
-            another.
+        paired: Equal rows have equal seeds. The estimate is the same (Goulet-Pelletier and Cousineau 2018), the bounds
+            are not.
         level: Confidence level.
 
     Returns:
@@ -90,7 +90,7 @@ def hedges_g(a: np.ndarray, b: np.ndarray, paired: bool = False, level: float = 
         return _paired_g(d, one, other, level)
     freedom, scale = n + m - 2, np.sqrt(n * m / (n + m))
     factor = small_sample_factor(freedom)
-    low, high = (_noncentrality(d * scale, freedom, q) / scale for q in ((1 + level) / 2, (1 - level) / 2))
+    low, high = special.nctdtrinc(freedom, [(1 + level) / 2, (1 - level) / 2], d * scale) / scale
     return Interval(factor * d, float(factor * low), float(factor * high), level, "Hedges' g, noncentral t", (n, m))
 
 
@@ -112,14 +112,6 @@ def _paired_g(d: float, a: np.ndarray, b: np.ndarray, level: float) -> Interval:
     r = float(np.corrcoef(a, b)[0, 1]) if has_spread(a) and has_spread(b) else 0.0
     half = float(stats.norm.ppf((1 + level) / 2) * np.sqrt((1 / n + d**2 / (2 * n)) * 2 * (1 - r)))
     return Interval(factor * d, factor * (d - half), factor * (d + half), level, "Hedges' g, pairs", (n, n))
-
-
-def _noncentrality(t: float, freedom: float, quantile: float) -> float:
-    """The noncentrality under which the observed t is at a quantile."""
-    if t < 0:
-        return -_noncentrality(-t, freedom, 1 - quantile)
-    furthest = t * np.sqrt(stats.chi2.isf(1e-5, freedom) / freedom) + 8
-    return _root(lambda shift: float(stats.nct.cdf(t, freedom, shift)) - quantile, -8.0, furthest)
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:

@@ -1,8 +1,8 @@
-"""Could seeds alone have made the difference? Permutation tests over runs, t where they cannot answer, Holm's correction.
+"""Could seeds alone have made the difference? Permutations of runs, t where they cannot answer, Holm's correction.
 
 A permutation test assumes no distribution, but its p has a floor: three runs a side can be dealt in 20 ways, so that p
-is never below 0.1. There, and only there, p is Welch's (or the paired) t test's, which takes the seeds' noise for normal.
-Which of the two it is depends on the numbers of runs alone, never on their values.
+is never below 0.1. There, and only there, p is Welch's (or the paired) t test's, which takes the seeds' noise for
+normal. Which of the two it is depends on the numbers of runs, not on their values.
 """
 
 from __future__ import annotations

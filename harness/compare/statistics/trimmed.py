@@ -1,8 +1,8 @@
 """Means and trimmed means with their standard errors: Student's, Welch's and Yuen's t in one formula.
 
 Trimming 0 gives the mean and Welch's t (Biometrika 1947), trimming 0.25 the interquartile mean and Yuen's t (Biometrika
-1974). SciPy has the two-sample test (`scipy.stats.ttest_ind` with ``trim``), but neither the interval of one trimmed mean
-with the same standard error nor a cheap statistic for many permutations at once.
+1974). SciPy has the two-sample test (`scipy.stats.ttest_ind` with ``trim``), but neither the interval of one trimmed
+mean with the same standard error nor a cheap statistic for many permutations at once.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def _by_name(groups: Sequence[Group]) -> dict[str, Group]:
     named = {group.name: group for group in groups}
     if len(named) < 2 or len(named) < len(groups):
         raise ConfigurationError(
-            f"A comparison needs two groups with different names; given: {', '.join(g.name for g in groups) or 'none'}.",
+            f"A comparison needs two groups of different names: {', '.join(g.name for g in groups) or 'none'}.",
             "Name a key whose values differ between the runs.",
         )
     return named
