@@ -63,7 +63,7 @@ def hedges_g(a: np.ndarray, b: np.ndarray, paired: bool = False, level: float = 
 
     g = J(N + M − 2) · (mean a − mean b) / s, s² the pooled variance, J as in `small_sample_factor` (Hedges 1981). The
     interval inverts the noncentral t (Cumming and Finch 2001; `scipy.special.nctdtrinc`). Of pairs it is g ± z √V with
-    V = J² (1/N + d²/2N) · 2 (1 − r), r the correlation (Borenstein et al., Introduction to Meta-Analysis 2009, chapter 4).
+    V = J² (1/N + d²/2N) · 2 (1 − r), r the correlation (Borenstein et al., Introduction to Meta-Analysis, chapter 4).
 
     Args:
         a: (N,), finite.

@@ -13,11 +13,11 @@ from scipy import stats
 
 from harness.compare.statistics.bootstrap import bootstrap_bounds
 from harness.compare.statistics.samples import finite
-from harness.compare.statistics.trimmed import Located, Statistic, centre, difference, has_spread, located
+from harness.compare.statistics.trimmed import Located, Statistic, centre, difference, located
 
 LEVEL = 0.95
 LEAST_FOR_BOOTSTRAP = 10
-NO_SPREAD = "all values are equal: the interval has no width, which is no certainty"
+NO_SPREAD = "equal values: the interval has no width, which is no certainty"
 TWO = "two runs a side: the interval is very wide and leans on normal noise"
 
 
@@ -63,8 +63,8 @@ def mean_interval(
     if len(sample) == 1:
         return Interval(float(sample[0]), np.nan, np.nan, level, "none", (1,), ("one run: no interval at all",))
     found = located(sample, statistic)
-    if not has_spread(sample) or len(sample) < LEAST_FOR_BOOTSTRAP:
-        return _t_interval(found, level, "Student's t" if statistic == "mean" else "Yuen's t", (sample,))
+    if found.error == 0 or len(sample) < LEAST_FOR_BOOTSTRAP:
+        return _t_interval(found, level, "Student's t" if statistic == "mean" else "Yuen's t", (len(sample),))
     return resampled((sample,), lambda x, axis: centre(x, statistic, axis), rng, level, [found])
 
 
@@ -100,8 +100,8 @@ def difference_interval(
         estimate = float(centre(one, statistic) - centre(other, statistic))
         return Interval(estimate, np.nan, np.nan, level, "none", runs, ("one run on a side: no interval at all",))
     found = difference(one, other, statistic)
-    if not has_spread(one, other) or min(runs) < LEAST_FOR_BOOTSTRAP:
-        return _t_interval(found, level, "Welch's t" if statistic == "mean" else "Yuen's t", (one, other))
+    if found.error == 0 or min(runs) < LEAST_FOR_BOOTSTRAP:
+        return _t_interval(found, level, "Welch's t" if statistic == "mean" else "Yuen's t", runs)
 
     def statistic_of(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
         return centre(x, statistic, axis) - centre(y, statistic, axis)
@@ -128,17 +128,19 @@ def resampled(
     parts: list[Located],
 ) -> Interval:
     """The bootstrap interval of a statistic; see `bootstrap_bounds` for the arguments."""
-    bounds = bootstrap_bounds(samples, statistic, rng, level, parts)
     runs = tuple(len(sample) for sample in samples)
+    if all(part.error == 0 for part in parts):
+        fixed = float(statistic(*samples, axis=-1))
+        return Interval(fixed, fixed, fixed, level, "none", runs, (NO_SPREAD,))
+    bounds = bootstrap_bounds(samples, statistic, rng, level, parts)
     notes = () if bounds.accelerated else ("BCa is undefined for these values: percentiles",)
     method = "bootstrap BCa" if bounds.accelerated else "bootstrap percentile"
     return Interval(float(statistic(*samples, axis=-1)), bounds.low, bounds.high, level, method, runs, notes)
 
 
-def _t_interval(found: Located, level: float, method: str, samples: Sequence[np.ndarray]) -> Interval:
+def _t_interval(found: Located, level: float, method: str, runs: tuple[int, ...]) -> Interval:
     """Estimate ± t · standard error, with what is to be said about it."""
-    notes = (NO_SPREAD,) if not has_spread(*samples) else (TWO,) if min(map(len, samples)) == 2 else ()
-    half = 0.0 if not has_spread(*samples) else float(stats.t.ppf((1 + level) / 2, found.freedom) * found.error)
+    notes = (NO_SPREAD,) if found.error == 0 else (TWO,) if min(runs) == 2 else ()
+    half = float(stats.t.ppf((1 + level) / 2, found.freedom) * found.error)
     estimate = float(found.estimate)
-    runs = tuple(len(sample) for sample in samples)
     return Interval(estimate, estimate - half, estimate + half, level, method, runs, notes)

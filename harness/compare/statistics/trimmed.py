@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 Statistic = Literal["mean", "iqm"]
+ROUNDING = 1e-12  # relative to the values
 TRIM: dict[Statistic, float] = {"mean": 0.0, "iqm": 0.25}
 
 
@@ -37,15 +38,17 @@ def located(values: np.ndarray, statistic: Statistic = "mean") -> Located:
         statistic: ``mean`` or ``iqm``.
 
     Returns:
-        Arrays of shape (…).
+        Arrays of shape (…); the error is exactly 0 where the values it rests on differ by no more than rounding.
     """
     ordered = np.sort(values, axis=-1)
     n = ordered.shape[-1]
     cut = int(TRIM[statistic] * n)
     kept = n - 2 * cut
     estimate = ordered[..., cut : n - cut].mean(-1)
-    winsorised = np.clip(ordered, ordered[..., cut, None], ordered[..., n - cut - 1, None])
-    error = winsorised.std(-1, ddof=1) * np.sqrt((n - 1) / (kept * (kept - 1)))
+    low, high = ordered[..., cut, None], ordered[..., n - cut - 1, None]
+    error = np.clip(ordered, low, high).std(-1, ddof=1) * np.sqrt((n - 1) / (kept * (kept - 1)))
+    rounding = ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    error = np.where((high - low <= rounding)[..., 0], 0.0, error)
     return Located(estimate, error, np.full(estimate.shape, kept - 1.0))
 
 
@@ -75,4 +78,4 @@ def satterthwaite(parts: list[Located]) -> np.ndarray:
 
 def has_spread(*samples: np.ndarray) -> bool:
     """Return whether any of the samples holds two values that differ by more than rounding."""
-    return any(bool(np.ptp(s) > 1e-12 * np.abs(s).max()) for s in samples)
+    return any(bool(np.ptp(s) > ROUNDING * np.abs(s).max()) for s in samples)

@@ -59,14 +59,15 @@ def warnings_of(
         notes.append(f"compared unpaired, although {len(shared)} seeds are shared")
     n, m = len(side.a), len(side.b)
     if n != m:
-        notes.append(f"unequal numbers of runs: {n} and {m}")
+        uneven = "; p is t's, which takes noise for normal" if test.smallest == 0 else ""
+        notes.append(f"unequal numbers of runs: {n} and {m}{uneven}")
     if few := too_few(n, m):
         notes.append(few)
     notes += [note for note in interval.notes if not few or "two runs" not in note]
     pooled = np.concatenate([side.a, side.b])
     if tied := len(pooled) - len(np.unique(pooled)):
         notes.append(f"{tied} of {len(pooled)} values repeat another (ties)")
-    if test.smallest == 0:
+    if test.smallest == 0 and n == m:
         floor_p = smallest_p(n, m, side.paired)
         notes.append(
             f"so few runs cannot get below p={floor_p:.2g} by permutation: p is t's, which takes noise for normal"
