@@ -4,7 +4,7 @@
 
 Simulates groups of runs whose true values are known, calls the public functions on each, and counts. ``held`` is the share
 of intervals with the true value inside, or of tests with p ≤ 0.05; ``error`` is its simulation error. ``--scale``
-multiplies the number of simulations. Bootstraps draw 1999 resamples here instead of 9999, for time. About ten minutes on
+multiplies the number of simulations. Bootstraps draw 1999 resamples here instead of 9999, for time. About five minutes on
 two idle cores; what is on record with as many simulations is not run again. Writes
 benchmarks/results/statistics_coverage.json.
 """
@@ -214,19 +214,19 @@ def cells() -> Iterator[tuple[str, str, Callable[..., float], tuple[Any, ...], i
     for name in DRAWS:
         for n in range(3, 10):
             yield "interval", f"mean, {name}, {n} runs", mean_covers, (name, n, "mean"), 5000
-        for n in (10, 15, 30, 50):
-            yield "interval", f"mean, {name}, {n} runs", mean_covers, (name, n, "mean"), 2000
+        for n, sims in ((10, 1500), (15, 1000), (30, 2000), (50, 2000)):
+            yield "interval", f"mean, {name}, {n} runs", mean_covers, (name, n, "mean"), sims
         for n, m, stretch in ((5, 5, 1.0), (5, 5, 3.0), (8, 4, 3.0)):
             what = f"difference, {name}, {n} and {m} runs, spread 1 and {stretch:g}"
             yield "interval", what, difference_covers, (name, n, m, stretch), 4000
-        for n, m, stretch in ((10, 10, 1.0), (30, 30, 1.0), (30, 30, 3.0)):
+        for n, m, stretch, sims in ((10, 10, 1.0, 800), (30, 30, 1.0, 1000), (30, 30, 3.0, 800)):
             what = f"difference, {name}, {n} and {m} runs, spread 1 and {stretch:g}"
-            yield "interval", what, difference_covers, (name, n, m, stretch), 1500
-        for n, sims in ((5, 3000), (8, 3000), (10, 1000), (30, 1000)):
+            yield "interval", what, difference_covers, (name, n, m, stretch), sims
+        for n, sims in ((5, 3000), (8, 3000), (10, 600), (30, 1000)):
             yield "interval", f"iqm, {name}, {n} runs", mean_covers, (name, n, "iqm"), sims
         for n, m, shift in ((5, 5, 0.0), (5, 5, 1.0), (10, 10, 1.0), (30, 30, 1.0), (8, 4, 0.5)):
             what = f"P(improvement), {name}, {n} and {m} runs, {shift:g} sd apart"
-            yield "interval", what, improvement_covers, (name, n, m, shift), 2000
+            yield "interval", what, improvement_covers, (name, n, m, shift), 1200
     for n in (3, 5, 10, 30):
         for apart in (True, False):
             what = f"iqm of 6 tasks, {'trained apart' if apart else 'of one model'}, {n} runs"
@@ -241,23 +241,29 @@ def cells() -> Iterator[tuple[str, str, Callable[..., float], tuple[Any, ...], i
 def test_cells() -> Iterator[tuple[str, str, Callable[..., float], tuple[Any, ...], int]]:
     """The same of tests."""
     for name in DRAWS:
-        for test, n, sims in (("permutation", 5, 1500), ("sign flips", 7, 2000), ("Welch's t", 3, 5000), ("paired t", 3, 5000), ("chosen", 4, 2000), ("chosen, iqm", 5, 800)):  # fmt: skip
+        for test, n, sims in (("permutation", 5, 1000), ("sign flips", 7, 1000), ("Welch's t", 3, 5000), ("paired t", 3, 5000), ("chosen", 4, 1000), ("chosen, iqm", 5, 500)):  # fmt: skip
             yield "false positive", f"{test}, {name}, {n} runs a side", test_finds, (test, name, (n, n, 1.0, 0.0)), sims
         for test in ("permutation", "Welch's t"):
             what = f"{test}, {name}, 8 runs of spread 1 and 4 of spread 3"
-            yield "false positive", what, test_finds, (test, name, (8, 4, 3.0, 0.0)), 1000
-    yield "false positive", "permutation (random), normal, 10 runs a side", test_finds, ("permutation", "normal", (10, 10, 1.0, 0.0)), 500  # fmt: skip
-    yield "false positive", "permutation (random), normal, 20 runs of spread 1 and 10 of spread 3", test_finds, ("permutation", "normal", (20, 10, 3.0, 0.0)), 500  # fmt: skip
+            yield "false positive", what, test_finds, (test, name, (8, 4, 3.0, 0.0)), 600
+    yield "false positive", "permutation (random), normal, 10 runs a side", test_finds, ("permutation", "normal", (10, 10, 1.0, 0.0)), 300  # fmt: skip
+    yield "false positive", "permutation (random), normal, 20 runs of spread 1 and 10 of spread 3", test_finds, ("permutation", "normal", (20, 10, 3.0, 0.0)), 300  # fmt: skip
     for test, n in (("chosen", 3), ("chosen", 5), ("sign flips", 6), ("paired t", 5), ("Welch's t", 5)):
         what = f"{test}, normal, {n} runs a side, 2 sd apart, seeds unrelated"
         yield "power", what, test_finds, (test, "normal", (n, n, 1.0, 2.0)), 2000
     for of_seed, what in ((0.0, "models differ by prompt alone"), (0.4, "models differ in skill")):
         for test, seeds in (("mcnemar", 1), ("over_prompts", 3), ("both", 3), ("both", 5), ("both", 10)):
             name = {"both": "over_seeds_and_prompts"}.get(test, test)
-            yield "false positive", f"{name}, {seeds} seeds, {what}", prompts_find, (test, seeds, of_seed), 1000
-    yield "false positive", "Gehan, 6 runs a side, two in five censored", times_find, (6,), 1500
-    yield "false positive", "family of three pairs, normal, 5 runs a side", family_errs, (5, "normal"), 1000
-    yield "false positive", "family of three pairs, bimodal, 5 runs a side", family_errs, (5, "bimodal in [0, 1]"), 1000
+            yield (
+                "false positive",
+                f"{name}, {seeds} seeds, {what}",
+                prompts_find,
+                (test, seeds, of_seed),
+                150 if test == "over_prompts" else 1000,
+            )
+    yield "false positive", "Gehan, 6 runs a side, two in five censored", times_find, (6,), 800
+    yield "false positive", "family of three pairs, normal, 5 runs a side", family_errs, (5, "normal"), 500
+    yield "false positive", "family of three pairs, bimodal, 5 runs a side", family_errs, (5, "bimodal in [0, 1]"), 500
     for effect, paired in ((0.8, False), (1.5, False), (0.5, True)):
         what = f"t, seeds_needed({effect:g}{', paired' if paired else ''}), wanted 0.8"
         yield "power", what, power_holds, (effect, paired), 3000

@@ -137,7 +137,7 @@ def _family(pairs: list[tuple[Group, Group]], rng: np.random.Generator, question
     for (a, b), side, one, p_holm in zip(pairs, arranged, compared, adjusted, strict=True):
         known = replace(one, p_holm=float(p_holm), decision=_decide(one, float(p_holm), question))
         notes = warnings_of(a, b, side, known.interval, known.test, known.p_holm, 1 - question.level)
-        decided.append(replace(known, warnings=notes, sentence=sentence(known, tested, 1 - question.level)))
+        decided.append(replace(known, warnings=notes, sentence=sentence(known, tested)))
     return decided
 
 

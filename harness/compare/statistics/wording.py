@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from harness.compare.statistics.verdict import Comparison
 
 
-def sentence(found: Comparison, family: int, alpha: float) -> str:
+def sentence(found: Comparison, family: int) -> str:
     """What a researcher would write of a comparison.
 
     Args:
         found: The comparison, decided.
         family: How many comparisons Holm's correction is over.
-        alpha: The family's error rate.
 
     Returns:
         Such as "dapo 0.62 vs grpo 0.55: +0.07 [0.01, 0.13], p=0.03 (Holm), 8 seeds each, paired; effect g=1.1: better".
@@ -32,14 +31,15 @@ def sentence(found: Comparison, family: int, alpha: float) -> str:
     bounds = f" [{interval.low:.{places}f}, {interval.high:.{places}f}]" if isfinite(interval.low) else ""
     n, m = found.runs
     seeds = f"{n} seed{'s' * (n != 1)} each" if n == m else f"{n} and {m} seeds"
+    a, b = (f"{v:.{places}f}" if isfinite(v) else "without a value" for v in (found.centre_a, found.centre_b))
+    gap = f": {interval.estimate:+.{places}f}{bounds}" if isfinite(interval.estimate) else ""
     parts = [
-        f"{found.a} {found.centre_a:.{places}f} vs {found.b} {found.centre_b:.{places}f}: "
-        f"{interval.estimate:+.{places}f}{bounds}",
+        f"{found.a} {a} vs {found.b} {b}{gap}",
         _p(found.p_holm) + " (Holm)" * (family > 1) if isfinite(found.p_holm) else "",
         f"{seeds}, paired" if found.paired else seeds,
     ]
     effect = f"; effect g={found.effect.estimate:.2g}" if isfinite(found.effect.estimate) else ""
-    return ", ".join(filter(None, parts)) + effect + ": " + _conclusion(found, alpha)
+    return ", ".join(filter(None, parts)) + effect + ": " + _conclusion(found)
 
 
 def warnings_of(
@@ -82,7 +82,7 @@ def warnings_of(
     return tuple(notes)
 
 
-def _conclusion(found: Comparison, alpha: float) -> str:
+def _conclusion(found: Comparison) -> str:
     """The decision and, where it is open, what would decide."""
     if found.decision in ("better", "worse"):
         return found.decision

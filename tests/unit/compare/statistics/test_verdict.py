@@ -81,6 +81,7 @@ def test_too_few_seeds_decide_nothing_however_clear_they_look(n: int, why: str) 
     found = one(a, group("b", 0.1, 5, 2, 0.001))
     assert found.decision == "too few seeds"
     assert why in found.sentence
+    assert "nan" not in found.sentence
     assert np.isnan([found.p, found.p_holm]).all()
     assert np.isfinite(found.interval.low) == (n == 2)  # two have an interval, wide and flagged
     assert any(why in warning for warning in found.warnings)
