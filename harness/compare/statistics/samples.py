@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.errors import ConfigurationError
+
 LEAST_PAIRS = 3
 
 
@@ -51,7 +53,7 @@ class Group:
 
     def by_seed(self) -> dict[int, float] | None:
         """Return the measured values by seed; None where seeds are unknown or one stands twice."""
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+        if len(self.seeds) == 0 or len(set(self.seeds)) < len(self.seeds):
             return None
         return {seed: float(v) for seed, v in zip(self.seeds, self.values, strict=True) if not np.isnan(v)}
 
@@ -80,12 +82,15 @@ def sides(a: Group, b: Group, paired: bool | None = None) -> Sides:
         Their measured values; the notes say what pairing left out.
 
     Raises:
-        ValueError: Pairs are asked for, and seeds are unknown, repeated or not shared.
+        ConfigurationError: Pairs are asked for, and seeds are unknown, repeated or not shared.
     """
     of_a, of_b = a.by_seed(), b.by_seed()
     shared = sorted(of_a.keys() & of_b.keys()) if of_a is not None and of_b is not None else []
     if paired and not shared:
-        raise ValueError(f"{a.name} and {b.name} cannot be paired: seeds are unknown, repeated or not shared.")
+        raise ConfigurationError(
+            f"{a.name} and {b.name} cannot be paired: seeds are unknown, repeated or not shared.",
+            "Compare them unpaired, or run both with the same seeds.",
+        )
     enough = len(shared) >= LEAST_PAIRS and len(shared) == min(len(a.measured), len(b.measured))
     if of_a is None or of_b is None or paired is False or not (paired or enough):
         return Sides(a.measured, b.measured, False)

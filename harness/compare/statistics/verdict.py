@@ -93,8 +93,8 @@ def compare_to_baseline(
         A comparison of each other group (a) with the baseline (b), in the order given.
 
     Raises:
-        ConfigurationError: There is no such group, or nothing to compare it with.
-        ValueError: Pairs are asked for, and the seeds do not allow them.
+        ConfigurationError: There is no such group, nothing to compare it with, or pairs are asked for and the seeds do
+            not allow them.
     """
     named = _by_name(groups)
     if baseline not in named:

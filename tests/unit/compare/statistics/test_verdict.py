@@ -116,6 +116,15 @@ def test_all_pairs_are_one_family() -> None:
     assert found[1].decision == "worse"
 
 
+def test_the_more_comparisons_the_smaller_the_p_that_a_test_has_to_reach() -> None:
+    groups = [group(name, 0.5, 4, i) for i, name in enumerate("abc")]
+    assert compare_all_pairs(groups[:2], rng())[0].test.method == "permutation of runs (exact)"  # down to p = 2/70
+    family = compare_all_pairs(groups, rng())
+    assert [c.test.method for c in family] == ["Welch's t test"] * 3
+    two = compare_all_pairs([groups[0], group("c", 0.55, 4, 2)], rng())[0]
+    assert compare_all_pairs([*groups[:2], group("c", 0.55, 4, 2)], rng())[1].needed.needed > two.needed.needed
+
+
 def test_the_same_generator_gives_the_same_comparison() -> None:
     groups = [group("a", 0.6, 12, 1), group("b", 0.5, 12, 2)]
     first, second = (compare_to_baseline(groups, "b", rng(7))[0] for _ in range(2))
@@ -178,7 +187,7 @@ def test_pairs_by_seed() -> None:
 def test_pairs_that_cannot_be(seeds: tuple[int, ...]) -> None:
     a, b = Group("a", np.arange(3.0), seeds=(1, 2, 3)), Group("b", np.arange(3.0), seeds=seeds)
     assert not sides(a, b).paired
-    with pytest.raises(ValueError, match="cannot be paired"):
+    with pytest.raises(ConfigurationError, match="cannot be paired"):
         sides(a, b, paired=True)
 
 
