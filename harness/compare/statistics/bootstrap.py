@@ -41,7 +41,8 @@ def bootstrap_bounds(
         statistic: Takes as many arrays and ``axis``.
         rng: Chooses the resamples.
         level: The level that is meant.
-        parts: The estimates, one a sample, whose standard errors make up the statistic's, for the widening.
+        parts: The means of the samples, whose standard errors make up the statistic's, for the widening; the mean's
+            degrees of freedom serve the trimmed mean too, with whose own (those left after trimming) it is too wide.
 
     Returns:
         The bounds; percentiles where BCa is undefined.

@@ -65,7 +65,7 @@ def mean_interval(
     found = located(sample, statistic)
     if found.error == 0 or len(sample) < LEAST_FOR_BOOTSTRAP:
         return _t_interval(found, level, "Student's t" if statistic == "mean" else "Yuen's t", (len(sample),))
-    return resampled((sample,), lambda x, axis: centre(x, statistic, axis), rng, level, [found])
+    return resampled((sample,), lambda x, axis: centre(x, statistic, axis), rng, level, [located(sample)])
 
 
 def difference_interval(
@@ -106,7 +106,7 @@ def difference_interval(
     def statistic_of(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
         return centre(x, statistic, axis) - centre(y, statistic, axis)
 
-    return resampled((one, other), statistic_of, rng, level, [located(one, statistic), located(other, statistic)])
+    return resampled((one, other), statistic_of, rng, level, [located(one), located(other)])
 
 
 def differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
