@@ -91,12 +91,15 @@ def mean_covers(name: str, n: int, statistic: Any, sims: int, rng: np.random.Gen
     return share(trial, sims, rng)
 
 
-def difference_covers(name: str, n: int, m: int, scale: float, sims: int, rng: np.random.Generator) -> float:
+def difference_covers(
+    name: str, n: int, m: int, scale: float, statistic: Any, sims: int, rng: np.random.Generator
+) -> float:
     """Coverage of `difference_interval`, the second side stretched."""
+    true = (MEANS[name] if statistic == "mean" else true_iqm(name)) * (1 - scale)
 
     def trial(rng: np.random.Generator) -> bool:
         a, b = DRAWS[name](rng, n), scale * DRAWS[name](rng, m)
-        return not difference_interval(a, b, rng).excludes(MEANS[name] * (1 - scale))
+        return not difference_interval(a, b, rng, statistic=statistic).excludes(true)
 
     return share(trial, sims, rng)
 
@@ -218,10 +221,13 @@ def cells() -> Iterator[tuple[str, str, Callable[..., float], tuple[Any, ...], i
             yield "interval", f"mean, {name}, {n} runs", mean_covers, (name, n, "mean"), sims
         for n, m, stretch in ((5, 5, 1.0), (5, 5, 3.0), (8, 4, 3.0)):
             what = f"difference, {name}, {n} and {m} runs, spread 1 and {stretch:g}"
-            yield "interval", what, difference_covers, (name, n, m, stretch), 4000
-        for n, m, stretch, sims in ((10, 10, 1.0, 800), (30, 30, 1.0, 1000), (30, 30, 3.0, 800)):
+            yield "interval", what, difference_covers, (name, n, m, stretch, "mean"), 4000
+        for n, m, stretch, sims in ((10, 10, 1.0, 4000), (30, 30, 1.0, 4000), (30, 30, 3.0, 4000), (30, 10, 3.0, 4000)):
             what = f"difference, {name}, {n} and {m} runs, spread 1 and {stretch:g}"
-            yield "interval", what, difference_covers, (name, n, m, stretch), sims
+            yield "interval", what, difference_covers, (name, n, m, stretch, "mean"), sims
+        for n in (5, 10, 30):
+            what = f"difference of iqm, {name}, {n} runs a side"
+            yield "interval", what, difference_covers, (name, n, n, 1.0, "iqm"), 3000
         for n, sims in ((5, 3000), (8, 3000), (10, 600), (30, 1000)):
             yield "interval", f"iqm, {name}, {n} runs", mean_covers, (name, n, "iqm"), sims
         for n, m, shift in ((5, 5, 0.0), (5, 5, 1.0), (10, 10, 1.0), (30, 30, 1.0), (8, 4, 0.5)):

@@ -62,8 +62,9 @@ def hedges_g(a: np.ndarray, b: np.ndarray, paired: bool = False, level: float = 
     """Hedges' g: the difference of means in pooled standard deviations, without the bias of small samples.
 
     g = J(N + M − 2) · (mean a − mean b) / s, s² the pooled variance, J as in `small_sample_factor` (Hedges 1981). The
-    interval inverts the noncentral t (Cumming and Finch 2001; `scipy.special.nctdtrinc`). Of pairs it is g ± z √V with
-    V = J² (1/N + d²/2N) · 2 (1 − r), r the correlation (Borenstein et al., Introduction to Meta-Analysis, chapter 4).
+    interval inverts the noncentral t (Cumming and Finch 2001; `scipy.special.nctdtrinc`). Of pairs it is g ± t √V with
+    V = J² (1/N + d²/2N) · 2 (1 − r), r the correlation (Borenstein et al., Introduction to Meta-Analysis, chapter 4,
+    who take z for t: that covers 87 % at five pairs).
 
     Args:
         a: (N,), finite.
@@ -110,7 +111,7 @@ def _paired_g(d: float, a: np.ndarray, b: np.ndarray, level: float) -> Interval:
     n = len(a)
     factor = small_sample_factor(2 * n - 2)
     r = float(np.corrcoef(a, b)[0, 1]) if has_spread(a) and has_spread(b) else 0.0
-    half = float(stats.norm.ppf((1 + level) / 2) * np.sqrt((1 / n + d**2 / (2 * n)) * 2 * (1 - r)))
+    half = float(stats.t.ppf((1 + level) / 2, n - 1) * np.sqrt((1 / n + d**2 / (2 * n)) * 2 * (1 - r)))
     return Interval(factor * d, factor * (d - half), factor * (d + half), level, "Hedges' g, pairs", (n, n))
 
 

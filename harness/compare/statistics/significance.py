@@ -3,8 +3,8 @@
 A permutation test assumes no distribution, but its p has a floor: three runs a side can be dealt in 20 ways, so that p
 is never below 0.1. And its null is that both sides have one distribution: with a noisy small side beside a calm large
 one (4 runs, 8 runs, spread 3 to 1) it calls 11 % of equal means different, Welch's t 5 %. So p is t's, which takes the
-seeds' noise for normal, where permutations cannot reach the level, and where fewer than ten runs face another number
-of runs. The choice depends on the numbers of runs, not on their values.
+seeds' noise for normal, where permutations cannot reach the level, and where the sides are unequal in number. The
+choice depends on the numbers of runs, not on their values.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from math import comb
 import numpy as np
 from scipy import stats
 
-from harness.compare.statistics.intervals import LEAST_FOR_BOOTSTRAP, differences
+from harness.compare.statistics.intervals import differences
 from harness.compare.statistics.samples import finite
 from harness.compare.statistics.trimmed import Statistic, centre, difference, located
 
@@ -36,8 +36,8 @@ def permutation_test(
 ) -> Significance:
     """Deals the runs to the two sides in every way, or in 12,870 random ones (`scipy.stats.permutation_test`).
 
-    Dealt are values of Welch's t (for ``iqm`` Yuen's), so that with many runs the sides may differ in spread and number
-    (Janssen 1997; Chung and Romano, Annals of Statistics 2013). With few they may not: see `difference_test`.
+    Dealt are values of Welch's t (for ``iqm`` Yuen's), so that with very many runs the sides may differ in spread
+    and number (Janssen 1997; Chung and Romano, Annals of Statistics 2013). With few they may not: see `prefers_t`.
 
     Args:
         a: (N,), finite, N at least 2.
@@ -142,8 +142,7 @@ def difference_test(
 
 def prefers_t(n: int, m: int, paired: bool, alpha: float) -> bool:
     """Whether permutations of n and m runs cannot reach ``alpha``, or may take unequal spread for unequal means."""
-    uneven = not paired and n != m and min(n, m) < LEAST_FOR_BOOTSTRAP
-    return uneven or smallest_p(n, m, paired) > alpha
+    return (not paired and n != m) or smallest_p(n, m, paired) > alpha
 
 
 def smallest_p(n: int, m: int, paired: bool) -> float:
