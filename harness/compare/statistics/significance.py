@@ -2,7 +2,7 @@
 
 A permutation test assumes no distribution, but its p has a floor: three runs a side can be dealt in 20 ways, so that p
 is never below 0.1. And its null is that both sides have one distribution: with a noisy small side beside a calm large
-one (4 runs, 8 runs, spread 3 to 1) it calls 11 % of equal means different, Welch's t 5 %. So p is t's, which takes the
+one (4 runs, 8 runs, spread 3 to 1) it calls 12 % of equal means different, Welch's t 6 %. So p is t's, which takes the
 seeds' noise for normal, where permutations cannot reach the level, and where the sides are unequal in number. The
 choice depends on the numbers of runs, not on their values.
 """
