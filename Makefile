@@ -33,6 +33,7 @@ evidence: setup ## what takes too long for CI, into benchmarks/results/; resumab
 	$(BIN)/python benchmarks/algorithms.py
 	$(BIN)/python benchmarks/check_fuzz.py
 	$(BIN)/python benchmarks/interruptions.py
+	$(BIN)/python benchmarks/statistics_coverage.py
 
 lint: setup ## style, format, types and import direction
 	$(BIN)/ruff check .

@@ -1,0 +1,129 @@
+"""How many seeds would decide: the power of the t test at the difference and the noise that were seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from harness.compare.statistics.intervals import differences
+from harness.compare.statistics.samples import finite
+from harness.compare.statistics.trimmed import has_spread
+
+ALPHA = 0.05
+POWER = 0.8
+LEAST_FOR_INTERVAL = 2
+LEAST_FOR_DECISION = 3
+MOST = 100_000  # nobody trains so many; the search ends here
+
+
+@dataclass(frozen=True)
+class SeedsNeeded:
+    """Seeds a side (pairs, if paired) for a power, were the true difference the one that was seen.
+
+    ``effect`` is that difference in standard deviations (of the differences, if paired). ``needed`` is None where no
+    number would do or nothing can be said. A difference seen on few seeds is itself uncertain, and so is ``needed``.
+    """
+
+    effect: float
+    now: int
+    needed: int | None
+    sentence: str
+
+
+def power(effect: float, n: int, alpha: float = ALPHA, paired: bool = False) -> float:
+    """The chance that a two-sided t test of n a side (n pairs) finds a true effect (`scipy.stats.nct`).
+
+    Args:
+        effect: Cohen's d; for pairs the mean difference in standard deviations of the differences.
+        n: Runs a side, at least 2.
+        alpha: Level of the test.
+        paired: One sample of differences instead of two samples.
+
+    Returns:
+        A probability, alpha where the effect is 0.
+    """
+    freedom = n - 1 if paired else 2 * n - 2
+    shift = abs(effect) * np.sqrt(n if paired else n / 2)
+    critical = stats.t.isf(alpha / 2, freedom)
+    below = stats.nct.cdf(-critical, freedom, shift)
+    return float(stats.nct.sf(critical, freedom, shift) + (0.0 if np.isnan(below) else below))
+
+
+def seeds_needed(effect: float, alpha: float = ALPHA, wanted: float = POWER, paired: bool = False) -> int | None:
+    """The fewest seeds a side with which a true effect is found with the wanted power; None above 100,000.
+
+    Args:
+        effect: As `power` takes it.
+        alpha: Level of the test.
+        wanted: The power.
+        paired: As `power` takes it.
+    """
+    low, high = LEAST_FOR_INTERVAL, LEAST_FOR_INTERVAL
+    while power(effect, high, alpha, paired) < wanted:
+        low, high = high, high * 2
+        if high > MOST:
+            return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(effect, middle, alpha, paired) >= wanted else (middle + 1, high)
+    return high
+
+
+def seeds_to_decide(
+    a: np.ndarray, b: np.ndarray, paired: bool = False, alpha: float = ALPHA, wanted: float = POWER
+) -> SeedsNeeded:
+    """How many seeds a side would decide, judged by two groups as they are.
+
+    Args:
+        a: (N,), finite.
+        b: (M,), finite; M = N, in the same order of seeds, if paired.
+        paired: Equal rows have equal seeds, and more such pairs would be trained.
+        alpha: Level of the test.
+        wanted: The power.
+
+    Returns:
+        The number with a sentence; never fewer than 3, the least that `verdict` decides on.
+
+    Raises:
+        ValueError: An empty side, values that are not finite, or pairs of unequal length.
+    """
+    one, other = finite(a), finite(b)
+    gaps = differences(one, other) if paired else np.empty(0)
+    now = min(len(one), len(other))
+    if now < LEAST_FOR_INTERVAL:
+        return SeedsNeeded(np.nan, now, None, "one run on a side shows no noise to plan by; train 3 seeds first")
+    if not (has_spread(gaps) if paired else has_spread(one - one.mean(), other - other.mean())):
+        return SeedsNeeded(np.nan, now, None, "the seeds show no noise to plan by: did they change anything?")
+    deviation = gaps.std(ddof=1) if paired else np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 2)
+    effect = float((one.mean() - other.mean()) / deviation)
+    needed = seeds_needed(effect, alpha, wanted, paired)
+    if needed is not None:
+        needed = max(needed, LEAST_FOR_DECISION)
+    return SeedsNeeded(effect, now, needed, _sentence(effect, now, needed, paired))
+
+
+def too_few(n: int, m: int) -> str | None:
+    """Why n and m runs cannot decide anything, or None where they can."""
+    least = min(n, m)
+    if least >= LEAST_FOR_DECISION:
+        return None
+    if least == 0:
+        return "a side has no run with a value"
+    if least == 1:
+        return "one run on a side shows no noise: no interval, no test"
+    return "two runs on a side show too little of the noise to decide by"
+
+
+def _sentence(effect: float, now: int, needed: int | None, paired: bool) -> str:
+    """What a researcher would want to know before training more."""
+    what = f"the observed difference is {abs(effect):.2g} sd"
+    unit = "pairs of seeds" if paired else "seeds a side"
+    if needed is None:
+        return f"not decidable: {what}; more than {MOST:,} {unit} would be needed"
+    if needed <= now:
+        return f"{what}: {now} {unit} suffice for it"
+    if needed > 10 * now:
+        return f"not decidable at this scale: {what}; at least {needed} {unit} would be needed, {now} are there"
+    return f"{what}: about {needed} {unit} would decide, {now} are there"

@@ -1,0 +1,74 @@
+"""Times to a threshold, where some runs never reached it: those are the slow ones, and may not be left out of a mean.
+
+A run that did not reach it is right-censored: its time is somewhere above the last measurement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from harness.compare.statistics.samples import finite
+from harness.compare.statistics.significance import Significance, permutation_test
+
+
+@dataclass(frozen=True)
+class Times:
+    """Times of a group's runs, in steps, tokens or seconds.
+
+    Args:
+        at: (N,) when the threshold was reached, or when the run was last measured.
+        reached: (N,) which of the two it is.
+    """
+
+    at: np.ndarray
+    reached: np.ndarray
+
+    def __post_init__(self) -> None:
+        at, reached = finite(self.at), np.asarray(self.reached, dtype=bool)
+        if at.shape != reached.shape:
+            raise ValueError(f"{len(at)} times and {len(reached)} marks of whether they were reached.")
+        object.__setattr__(self, "at", at)
+        object.__setattr__(self, "reached", reached)
+
+
+def median_time(times: Times) -> float:
+    """Kaplan and Meier's median (`scipy.stats.ecdf`): when half of the runs had reached the threshold; NaN if never."""
+    if not times.reached.any():
+        return np.nan
+    censored = stats.CensoredData.right_censored(times.at, ~times.reached)
+    curve = stats.ecdf(censored).cdf
+    by_then = np.flatnonzero(curve.probabilities >= 0.5 - 1e-12)
+    return float(curve.quantiles[by_then[0]]) if len(by_then) else np.nan
+
+
+def slower_test(a: Times, b: Times, rng: np.random.Generator) -> Significance:
+    """Gehan's test (Biometrika 1965) by permutation: does one group take longer?
+
+    Each run scores how many of all runs it is surely slower than, minus how many surely faster; where none is censored
+    that is Wilcoxon's rank sum. Valid where censoring has nothing to do with the group: equal budgets, and no crashes.
+
+    Args:
+        a: (N,) times, N at least 2.
+        b: (M,) times, M at least 2.
+        rng: Used where not every permutation can be tried.
+
+    Returns:
+        A two-sided p; the sides' order does not matter.
+
+    Raises:
+        ValueError: A side with one run.
+    """
+    scores = gehan_scores(np.concatenate([a.at, b.at]), np.concatenate([a.reached, b.reached]))
+    found = permutation_test(scores[: len(a.at)], scores[len(a.at) :], rng)
+    return Significance(found.p, f"Gehan's scores, {found.method}", found.smallest)
+
+
+def gehan_scores(at: np.ndarray, reached: np.ndarray) -> np.ndarray:
+    """(N,) of each run: how many others it is surely slower than, minus how many it is surely faster than."""
+    later = at[:, None] > at[None, :]
+    beyond = (at[:, None] == at[None, :]) & ~reached[:, None] & reached[None, :]
+    slower = (later | beyond) & reached[None, :]
+    return (slower.sum(1) - slower.sum(0)).astype(float)
