@@ -1,0 +1,157 @@
+"""The answer to "which was better": a number of every run, its groups' intervals, and what may be said of each pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from harness.compare.groups import Comparison as Grouping
+from harness.compare.groups import RunGroup, group_runs
+from harness.compare.load import load_named
+from harness.compare.measure import Measure, measured
+from harness.compare.metric import complete_metric, default_metric, direction
+from harness.compare.prompts import Prompts, compare_prompts
+from harness.compare.run_data import RunData
+from harness.compare.statistics.intervals import Interval, mean_interval
+from harness.compare.statistics.samples import Group
+from harness.compare.statistics.summaries import Summary
+from harness.compare.statistics.trimmed import Statistic
+from harness.compare.statistics.verdict import Comparison, Question, compare_all_pairs, compare_to_baseline
+from harness.errors import ConfigurationError
+
+SEED = 0  # of resamples and permutations: the same runs give the same numbers
+Pairs = Literal["baseline", "all"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compare.
+
+    Attributes:
+        metric: Whole or part of a name; empty for the usual one.
+        measure: Which number of a curve counts.
+        statistic: ``mean`` or ``iqm`` over a group's runs.
+        by: Keys to group by; empty for what was swept.
+        baseline: The group that others are held against; the first if empty.
+        pairs: Each group against the baseline, or all against all.
+        paired: Whether equal seeds belong together; None where the groups share them.
+    """
+
+    metric: str = ""
+    measure: Measure = field(default_factory=Measure)
+    statistic: Statistic = "mean"
+    by: tuple[str, ...] = ()
+    baseline: str = ""
+    pairs: Pairs = "baseline"
+    paired: bool | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A group in the table.
+
+    Attributes:
+        group: Its runs.
+        values: A number a run, in their order.
+        summaries: The same with where they were taken and what is missing.
+        interval: Of their mean; None without a value.
+    """
+
+    group: RunGroup
+    values: np.ndarray
+    summaries: tuple[Summary, ...]
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a comparison found.
+
+    Attributes:
+        metric: The whole name.
+        higher: Whether more of it is better.
+        options: How it was compared.
+        grouping: Groups, baseline and what else differs.
+        rows: A group each, in the grouping's order.
+        comparisons: Each group against the baseline, or all pairs; empty with one group.
+        prompts: The same over the prompts of the last validation that the groups share, by (a, b).
+        notes: What the reader has to know of the numbers.
+    """
+
+    metric: str
+    higher: bool
+    options: Options
+    grouping: Grouping
+    rows: tuple[Row, ...]
+    comparisons: tuple[Comparison, ...]
+    prompts: Mapping[tuple[str, str], Prompts]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> list[RunData]:
+        """Every run that counts."""
+        return [run for row in self.rows for run in row.group.runs]
+
+
+def compare(words: Sequence[str], options: Options | None = None) -> Study:
+    """Compare runs.
+
+    Args:
+        words: Folders of runs and sweeps, globs, ``wandb:entity/project[/group]``.
+        options: How.
+
+    Raises:
+        ConfigurationError: There is nothing to compare, or an option fits none of the runs.
+    """
+    return study_of(load_named(words), options or Options())
+
+
+def study_of(runs: Sequence[RunData], options: Options) -> Study:
+    """Compare runs that are loaded."""
+    begun = [run for run in runs if len(run.steps)]
+    if not begun:
+        raise ConfigurationError("None of these runs has recorded a step yet.", "See harness sweep status.")
+    metric = complete_metric(options.metric, begun) if options.metric else default_metric(begun)
+    higher = direction(metric) == "higher"
+    grouping = group_runs(runs, options.by, options.baseline)
+    rng = np.random.default_rng(SEED)
+    summaries, notes = measured([group.runs for group in grouping.groups], metric, options.measure, higher)
+    rows = tuple(
+        _row(group, found, options.statistic, rng) for group, found in zip(grouping.groups, summaries, strict=True)
+    )
+    comparisons = _compared(rows, grouping, Question(options.statistic, higher, options.paired), options.pairs, rng)
+    by_label = {group.label: group for group in grouping.groups}
+    prompts = {(each.a, each.b): compare_prompts(by_label[each.a].runs, by_label[each.b].runs, rng)
+               for each in comparisons}  # fmt: skip
+    known = {pair: found for pair, found in prompts.items() if found is not None}
+    return Study(metric, higher, options, grouping, rows, comparisons, known, tuple(notes))
+
+
+def _row(group: RunGroup, found: Sequence[Summary], statistic: Statistic, rng: np.random.Generator) -> Row:
+    values = np.array([each.value for each in found], float)
+    there = values[np.isfinite(values)]
+    return Row(group, values, tuple(found), mean_interval(there, rng, statistic) if len(there) else None)
+
+
+def _compared(
+    rows: Sequence[Row], grouping: Grouping, question: Question, pairs: Pairs, rng: np.random.Generator
+) -> tuple[Comparison, ...]:
+    groups = [_as_group(row) for row in rows]
+    if len(groups) < 2:
+        return ()
+    if pairs == "all":
+        return tuple(compare_all_pairs(groups, rng, question))
+    return tuple(compare_to_baseline(groups, grouping.baseline.label, rng, question))
+
+
+def _as_group(row: Row) -> Group:
+    """The statistics' view: runs that ended otherwise than done and have no value are counted as crashed."""
+    kept = [(run, value) for run, value in zip(row.group.runs, row.values, strict=True)
+            if np.isfinite(value) or run.state in ("done", "running")]  # fmt: skip
+    seeds = [run.seed for run, _ in kept]
+    known = tuple(seed for seed in seeds if seed is not None)
+    values = np.array([value if np.isfinite(value) else np.nan for _, value in kept], float)
+    return Group(row.group.label, values, known if len(known) == len(seeds) else (), len(row.values) - len(kept))
