@@ -54,6 +54,7 @@ def _command(name: str) -> Callable[..., int]:
     commands = {
         "train": _train,
         "sweep": _sweep,
+        "compare": _compare,
         "evaluate": _evaluate,
         "check": _check,
         "show": _show,
@@ -159,6 +160,13 @@ def _sweep(flags: Flags, words: list[str]) -> int:
     text, well = sweep_command(words, flags)
     print(text, end="\n" if text else "")
     return 0 if well else 1
+
+
+def _compare(flags: Flags, words: list[str]) -> int:
+    from harness.compare.command import compare_command
+
+    print(compare_command(words, flags))
+    return 0
 
 
 def _evaluate(flags: Flags, words: list[str]) -> int:

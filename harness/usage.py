@@ -24,6 +24,16 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
       --all --wait          cancelled and preempted ones too; return when every run has ended
       --afresh              from the start; what was reached is kept in RUN/earlier
       --allow-changes       overrides after the runs, such as cluster.memory_gb=64, may change what decides the result
+  compare DIR…              which was better: runs, sweeps, folders, wandb:entity/project[/group], mixed
+      --metric M            whole or part of a name; the validation's by default
+      --value final|best|area|at=N|until=THRESHOLD --over steps|tokens|seconds
+                            which number of a run's curve counts
+      --by KEY,… --baseline V --all-pairs
+                            what makes the groups, and what each is held against
+      --statistic mean|iqm --unpaired --strict
+                            over seeds; seeds apart; refuse runs that differ in more than what was swept
+      --format table|json|csv|md|latex --json --out DIR
+                            what is printed; all of them and the report in a folder
   evaluate RUN|CHECKPOINT|MODEL_FOLDER
                             validate only
   check [overrides]         report every problem of a configuration
@@ -47,6 +57,20 @@ FLAGS: dict[str, dict[str, int]] = {
     "train": {"-m": 0, "--multirun": 0, "--wait": 0, "--resume": 1, "--allow-changes": 0, "--dry-run": 0}
     | {f"--{name}": 1 for name in CLASSIC},
     "sweep": {"--json": 0, "-f": 0, "--all": 0, "--failed": 0, "--wait": 0, "--afresh": 0, "--allow-changes": 0},
+    "compare": {
+        "--metric": 1,
+        "--value": 1,
+        "--over": 1,
+        "--by": 1,
+        "--baseline": 1,
+        "--statistic": 1,
+        "--format": 1,
+        "--out": 1,
+        "--all-pairs": 0,
+        "--unpaired": 0,
+        "--strict": 0,
+        "--json": 0,
+    },
     "evaluate": {},
     "check": {"--deep": 0, "--json": 0, "--strict": 0},
     "show": {"--diff": 2},

@@ -90,7 +90,9 @@ def measured(
             notes.append(str(error))
     found = [[_number(curve, measure, higher, start, end) for curve in each] for each in curves]
     missing = sum(not np.isfinite(each.value) for group in found for each in group)
-    if missing:
+    if missing and measure.kind == "until":
+        notes.append(f"{missing} runs never got there and are left out: the others' mean looks too good")
+    elif missing:
         notes.append(f"{missing} of {sum(map(len, found))} runs have no such value and are left out")
     ends = sorted({each.at for group in found for each in group if np.isfinite(each.at)})
     if measure.kind == "final" and len(ends) > 1:

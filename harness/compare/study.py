@@ -72,7 +72,7 @@ class Study:
 
     Attributes:
         metric: The whole name.
-        higher: Whether more of it is better.
+        higher: Whether more of the number that counts is better; of steps until a threshold, less is.
         options: How it was compared.
         grouping: Groups, baseline and what else differs.
         rows: A group each, in the grouping's order.
@@ -115,10 +115,11 @@ def study_of(runs: Sequence[RunData], options: Options) -> Study:
     if not begun:
         raise ConfigurationError("None of these runs has recorded a step yet.", "See harness sweep status.")
     metric = complete_metric(options.metric, begun) if options.metric else default_metric(begun)
-    higher = direction(metric) == "higher"
+    metric_higher = direction(metric) == "higher"
+    higher = metric_higher and options.measure.kind != "until"
     grouping = group_runs(runs, options.by, options.baseline)
     rng = np.random.default_rng(SEED)
-    summaries, notes = measured([group.runs for group in grouping.groups], metric, options.measure, higher)
+    summaries, notes = measured([group.runs for group in grouping.groups], metric, options.measure, metric_higher)
     rows = tuple(
         _row(group, found, options.statistic, rng) for group, found in zip(grouping.groups, summaries, strict=True)
     )

@@ -1,0 +1,80 @@
+"""What `harness compare` does: from words and flags to a comparison, shown and written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from harness.compare.export import as_csv, as_json, as_latex, as_markdown
+from harness.compare.measure import read_measure
+from harness.compare.study import Options, Study, compare
+from harness.compare.table import render
+from harness.errors import ConfigurationError
+from harness.records.atomic import write_text
+
+FORMATS: dict[str, Callable[[Study], str]] = {
+    "json": as_json,
+    "csv": as_csv,
+    "md": as_markdown,
+    "latex": as_latex,
+}
+FILES = {"json": "compare.json", "csv": "runs.csv", "md": "table.md", "latex": "table.tex"}
+
+
+def compare_command(words: Sequence[str], flags: Mapping[str, Any]) -> str:
+    """Compare, write what was asked for, and return what to print.
+
+    Raises:
+        ConfigurationError: There is nothing to compare, a flag means nothing, or with ``--strict`` the groups differ in
+            more than what was swept.
+    """
+    if not words:
+        raise ConfigurationError(
+            "harness compare: name runs, sweeps or folders of them.", "harness compare outputs/NAME/SWEEP"
+        )
+    wanted = "json" if flags.get("--json") else str(flags.get("--format") or "table")
+    if wanted not in ("table", *FORMATS):
+        raise ConfigurationError(f"--format {wanted}: there is no such one.", f"Allowed: table, {', '.join(FORMATS)}.")
+    study = compare(words, _options(flags))
+    if flags.get("--strict") and study.grouping.findings:
+        told = "\n".join(f"- {finding.text}" for finding in study.grouping.findings)
+        raise ConfigurationError(
+            f"The runs differ in more than what was swept:\n{told}", "Leave some out, or compare without --strict."
+        )
+    written = _write(study, Path(str(flags["--out"]))) if flags.get("--out") else ""
+    text = _table(study) if wanted == "table" else FORMATS[wanted](study).rstrip("\n")
+    return text + (f"\n{written}" if written and wanted == "table" else "")
+
+
+def _options(flags: Mapping[str, Any]) -> Options:
+    kind, _, number = str(flags.get("--value") or "final").partition("=")
+    statistic = str(flags.get("--statistic") or "mean")
+    if statistic not in ("mean", "iqm"):
+        raise ConfigurationError(f"--statistic {statistic}: there is no such one.", "Allowed: mean, iqm.")
+    return Options(
+        metric=str(flags.get("--metric") or ""),
+        measure=read_measure(kind, str(flags.get("--over") or "steps"), number or None),
+        statistic=statistic,  # type: ignore[arg-type]
+        by=tuple(filter(None, str(flags.get("--by") or "").split(","))),
+        baseline=str(flags.get("--baseline") or ""),
+        pairs="all" if flags.get("--all-pairs") else "baseline",
+        paired=False if flags.get("--unpaired") else None,
+    )
+
+
+def _write(study: Study, folder: Path) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in FORMATS.items():
+        write_text(folder / FILES[name], text(study))
+    return f"written: {', '.join(FILES.values())} in {folder}"
+
+
+def _table(study: Study) -> str:
+    console = Console(width=None if sys.stdout.isatty() else 160, force_terminal=sys.stdout.isatty())
+    with console.capture() as captured:
+        console.print(render(study))
+    return captured.get().rstrip()
