@@ -56,6 +56,7 @@ def _command(name: str) -> Callable[..., int]:
         "sweep": _sweep,
         "compare": _compare,
         "evaluate": _evaluate,
+        "rerun": _rerun,
         "check": _check,
         "show": _show,
         "list": _list,
@@ -180,6 +181,16 @@ def _evaluate(flags: Flags, words: list[str]) -> int:
         )
     print(f"run: {evaluate_run(targets[0], [word for word in words if word != targets[0]])}")
     return 0
+
+
+def _rerun(flags: Flags, words: list[str]) -> int:
+    from harness.launch.rerun import rerun
+
+    if not words:
+        raise ConfigurationError("harness rerun: name a run.", "harness rerun RUN [overrides]")
+    text, code = rerun(words[0], words[1:], bool(flags.get("--here")), bool(flags.get("--dry-run")))
+    print(text, end="")
+    return code
 
 
 def _check(flags: Flags, overrides: list[str]) -> int:

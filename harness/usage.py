@@ -36,6 +36,8 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
                             what is printed; all of them and the report in a folder
   evaluate RUN|CHECKPOINT|MODEL_FOLDER
                             validate only
+  rerun RUN [overrides]     the same experiment as a new run, from its record, with the code of then
+      --here --dry-run      with the code as it is now; print what would run
   check [overrides]         report every problem of a configuration
       --deep                also try tokenizer, data, a reward, advantages and loss, and the places written to
       --strict --json       let warnings fail; as JSON
@@ -72,6 +74,7 @@ FLAGS: dict[str, dict[str, int]] = {
         "--json": 0,
     },
     "evaluate": {},
+    "rerun": {"--here": 0, "--dry-run": 0},
     "check": {"--deep": 0, "--json": 0, "--strict": 0},
     "show": {"--diff": 2},
     "list": {},

@@ -123,7 +123,7 @@ def _copy_of_index(root: Path, scratch: Path) -> Path:
     copy = scratch / "index"
     original = root / _run(root, "rev-parse", "--git-path", "index").decode().strip()
     if original.exists():
-        shutil.copyfile(original, copy)
+        shutil.copy2(original, copy)  # with its time, by which git knows files that changed in the same second
     return copy
 
 

@@ -50,7 +50,7 @@ def freeze(project: Path, target: Path, leave: tuple[Path, ...] = ()) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
     working.mkdir(parents=True, exist_ok=True)
-    _link_the_rest(project, working, leave)
+    link_the_rest(project, working, leave)
     working.rename(final)
     return final
 
@@ -91,7 +91,7 @@ def _found(folder: Path) -> list[str]:
     return found
 
 
-def _link_the_rest(project: Path, copy: Path, leave: tuple[Path, ...]) -> None:
+def link_the_rest(project: Path, copy: Path, leave: tuple[Path, ...]) -> None:
     """Links to what was not copied, in every folder of which something was."""
     for folder in [copy, *(path for path in copy.rglob("*") if path.is_dir())]:
         original = project / folder.relative_to(copy)
