@@ -33,7 +33,7 @@ def start_again(sweep: SweepFolder, run: RunFolder, most: int, slurm: bool, why:
     """
     restarts = int(os.environ.get("SLURM_RESTART_COUNT" if slurm else RESTARTS) or 0)
     if restarts >= most:
-        sys.stderr.write(f"{give_up(run, restarts).message}\n")
+        sys.stderr.write(f"{give_up(run, restarts, why).message}\n")
         return 1
     if slurm:
         requeue(sweep, run, restarts, why)
@@ -42,11 +42,11 @@ def start_again(sweep: SweepFolder, run: RunFolder, most: int, slurm: bool, why:
     return AGAIN
 
 
-def give_up(run: RunFolder, restarts: int) -> RunError:
-    """Record that a run that stopped short will not be started again."""
+def give_up(run: RunFolder, restarts: int, why: str = "") -> RunError:
+    """Record that a run that stopped short, for this reason the last time, will not be started again."""
     last = read_status(run).error
     if last is None:
-        message = f"the scheduler stopped it {restarts + 1} times, and it is requeued {restarts} times"
+        message = f"{why} It has been stopped {restarts + 1} times and requeued {restarts} times.".strip()
         error = RunError("RequeueLimit", message, "Raise cluster.requeues, and start it again: harness sweep retry.")
     else:
         times = "once" if restarts == 1 else f"{restarts} times"

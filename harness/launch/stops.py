@@ -19,6 +19,7 @@ from harness.launch.fence import Fence
 from harness.records.stop_request import request_stop, withdraw_stop
 
 SHUTDOWN_SECONDS = 12.0  # what ending Ray and writing the status takes
+MEANINGS = {"SIGUSR2": ", as its time limit (cluster.time) is near", "SIGTERM": ", as its node is wanted"}
 CANCEL_MARK = "cancelled"  # a file that `harness sweep cancel` leaves before it asks Slurm
 
 
@@ -89,7 +90,7 @@ class Stops:
         seconds = self.term_seconds if number == signal.SIGTERM else float(self.warning_seconds or 0)
         deadline = time.monotonic() + max(1.0, seconds - SHUTDOWN_SECONDS)
         self.deadline = min(self.deadline, deadline)
-        self.reason = self.reason or f"the scheduler sent {name}"
+        self.reason = self.reason or f"the scheduler sent {name}{MEANINGS.get(name, '')}"
         request_stop(self.run, self.reason)
 
     def _end(self, number: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from harness.errors import Hang, HarnessError, Interrupted, NodeLost, Preempted, TakenOver, TrainingError
 from harness.launch.guard import Guard
+from harness.launch.memory_kills import memory_kills, out_of_memory
 from harness.launch.output import copied_to, output_to
 from harness.launch.stops import Stops
 from harness.launch.watchdog import Settings
@@ -97,6 +98,8 @@ def _end(error: BaseException, run: RunFolder, status: StatusWriter, watch: _Wat
         _report(run)
         raise Interrupted("The run was stopped.", f"Go on with: harness train --resume {run.shown()}") from error
     failure = _as_run_error(error, watch.stage, run)
+    if (killed := memory_kills() - watch.killed_before) > 0:
+        failure = out_of_memory(killed, failure)
     again = isinstance(error, Hang) and watch.guard.settings.on_hang == "retry"
     status.preempted(failure) if again else status.failed(failure)
     _report(run)
@@ -112,7 +115,7 @@ class _Watch:
     def __init__(self, run: RunFolder, status: StatusWriter, view: TrainingView, stops: Stops, guard: Guard) -> None:
         self.stages, self.steps = StageTail(run.stages), MetricsTail(run.metrics)
         self.status, self.view, self.stops, self.guard = status, view, stops, guard
-        self.stage = ""
+        self.stage, self.killed_before = "", memory_kills()
         self.stages.poll(), self.steps.poll()  # a resumed run's past has been shown before
 
     def announce(self, name: str) -> None:

@@ -40,8 +40,8 @@ SlurmdLogFile={dir}/slurmd.%n.log
 StateSaveLocation={dir}/state
 SlurmdSpoolDir={dir}/spool/%n
 MailProg=/bin/true
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+ProctrackType=proctrack/{tracked}
+TaskPlugin=task/{limited}
 JobAcctGatherType=jobacct_gather/none
 SwitchType=switch/none
 MpiDefault=none
@@ -66,6 +66,15 @@ PartitionName=high Nodes=ALL Default=NO MaxTime=INFINITE DefMemPerNode=1000 Prio
 """
 
 
+CGROUP = """CgroupPlugin=cgroup/v1
+CgroupMountpoint=/sys/fs/cgroup
+CgroupAutomount=no
+ConstrainRAMSpace=yes
+ConstrainSwapSpace=yes
+AllowedSwapSpace=0
+"""
+
+
 def is_possible() -> str:
     """Why there can be no Slurm here; empty where there can."""
     missing = [program for program in PROGRAMS if not shutil.which(program)]
@@ -75,12 +84,13 @@ def is_possible() -> str:
 
 
 @contextmanager
-def slurm_cluster(folder: Path, hosts: Hosts | None = None) -> Iterator[dict[str, str]]:
+def slurm_cluster(folder: Path, hosts: Hosts | None = None, cgroups: bool = False) -> Iterator[dict[str, str]]:
     """Start it, and stop it again.
 
     Args:
         folder: Where it writes.
         hosts: What the nodes run on, in place of this machine.
+        cgroups: Whether jobs are held to their memory and end with all their processes, as on a cluster.
 
     Yields:
         What the environment of its users needs.
@@ -99,7 +109,10 @@ def slurm_cluster(folder: Path, hosts: Hosts | None = None) -> Iterator[dict[str
     conf = folder / "slurm.conf"
     address, network = (hosts.gateway, "") if hosts else ("127.0.0.1", LOOPBACK)
     controller = {"host": socket.gethostname(), "address": address, "network": network, "port": port}
-    conf.write_text(CONF.format(**controller, dir=folder, user="root", nodes=nodes))
+    ways = {"tracked": "cgroup" if cgroups else "linuxproc", "limited": "cgroup" if cgroups else "none"}
+    conf.write_text(CONF.format(**controller, **ways, dir=folder, user="root", nodes=nodes))
+    if cgroups:
+        conf.with_name("cgroup.conf").write_text(CGROUP)
     environment = {"SLURM_CONF": str(conf)}
     env = os.environ | environment
     pids = [

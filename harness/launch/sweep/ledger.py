@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from harness.launch.slurm.script import LOG
 from harness.launch.slurm.submit import submitted
 from harness.launch.slurm.view import JobView, view_jobs
 from harness.launch.stops import CANCEL_MARK
@@ -18,6 +19,7 @@ from harness.records.run_folder import RunFolder
 from harness.records.state import RunError, Status
 from harness.records.status import read_status
 
+LOG_END_BYTES = 20_000
 METRIC = "val-core/"
 # Slurm's word for how a job ended → ours, with the reason in plain words
 ENDS = {
@@ -78,7 +80,8 @@ def _row(
 ) -> Row:
     view = views.get(job) if views is not None else None
     if launcher == "slurm":
-        status = _joined(folder, status, view, forgotten=bool(job) and views is not None and view is None)
+        forgotten = bool(job) and views is not None and view is None
+        status = _joined(folder, status, view, forgotten, job)
     why = _one_line(status.error) if status.error else ""
     if status.state == "pending":
         stopped = f"{why}; " if status.error and status.error.type == "NodeLost" else ""
@@ -86,7 +89,7 @@ def _row(
     return Row(run, status, why, view.left if view else _estimate(status), _best(folder), job)
 
 
-def _joined(folder: RunFolder, status: Status, view: JobView | None, forgotten: bool = False) -> Status:
+def _joined(folder: RunFolder, status: Status, view: JobView | None, forgotten: bool = False, job: str = "") -> Status:
     """The run's own word counts where it recorded an end that it saw; else Slurm's.
 
     Args:
@@ -94,6 +97,7 @@ def _joined(folder: RunFolder, status: Status, view: JobView | None, forgotten: 
         status: What the run says.
         view: What Slurm says of its job, if anything.
         forgotten: Whether Slurm answers and has no such job any more.
+        job: Its job, whose log tells of memory.
     """
     if status.state in ("done", "cancelled"):
         return status
@@ -110,10 +114,18 @@ def _joined(folder: RunFolder, status: Status, view: JobView | None, forgotten: 
         return replace(status, state="running", error=None) if silent else status
     if (silent or status.state in ("pending", "running", "preempted")) and view is not None:
         state, why = ENDS.get(view.state, ("failed", f"Slurm says {view.state}"))
+        if state == "failed" and _killed_for_memory(folder, job):
+            why = ENDS["OUT_OF_MEMORY"][1]
         if view.why and state == "failed":
             why = f"{why} ({view.why})"
         return replace(status, state=state, error=RunError(f"Slurm{view.state.title()}", why, stage=status.stage))  # type: ignore[arg-type]
     return status
+
+
+def _killed_for_memory(folder: RunFolder, job: str) -> bool:
+    """Whether Slurm's log tells so, where its word for the job does not: a step is killed and the job just fails."""
+    log = folder.path.parent / "logs" / LOG.replace("%A_%a", job)
+    return bool(job) and log.is_file() and b"oom-kill event" in log.read_bytes()[-LOG_END_BYTES:]
 
 
 def _waits(view: JobView | None, job: str) -> str:

@@ -46,6 +46,17 @@ def test_the_true_cause(tmp_path: Path, status: Status, view: JobView | None, st
     assert why in (found.error.message if found.error else "")
 
 
+def test_a_step_that_was_killed_for_memory_is_told_by_slurms_log(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "seed-1")
+    log = tmp_path / "logs" / "slurm-7_0.log"
+    log.parent.mkdir()
+    log.write_text("slurmstepd: error: Detected 1 oom-kill event(s) in StepId=7.0. Some of your processes may have\n")
+    view = JobView("FAILED", "exit code 1")
+    found = _joined(run, Status("failed", error=DIED), view, job="7_0")
+    assert found.error.message == "it took more memory than it asked for (cluster.memory_gb) (exit code 1)"
+    assert "its job failed" in _joined(run, Status("failed", error=DIED), view, job="7_1").error.message
+
+
 def test_a_cancelled_run_is_cancelled_once_its_job_has_gone(tmp_path: Path) -> None:
     (tmp_path / CANCEL_MARK).touch()
     run = RunFolder(tmp_path)

@@ -1,0 +1,42 @@
+"""Whether the kernel has killed processes of this job for want of memory: such a training fails with something else.
+
+A control group counts these kills, its own and those below it: Slurm and container engines give each job one.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from harness.records.status import RunError
+
+_COUNT = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
+
+
+def memory_kills(root: Path = Path("/")) -> int:
+    """How many processes of this process's control group have been killed so far; 0 where nothing counts them.
+
+    Args:
+        root: Of the file system; another one in tests.
+    """
+    groups = root / "proc/self/cgroup"
+    counts = [0]
+    for line in groups.read_text().splitlines() if groups.is_file() else ():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:  # version 2
+            file = root / "sys/fs/cgroup" / path.lstrip("/") / "memory.events"
+        elif "memory" in controllers.split(","):
+            file = root / "sys/fs/cgroup/memory" / path.lstrip("/") / "memory.oom_control"
+        else:
+            continue
+        match = _COUNT.search(file.read_text()) if file.is_file() else None
+        counts.append(int(match[1]) if match else 0)
+    return max(counts)
+
+
+def out_of_memory(killed: int, error: RunError) -> RunError:
+    """The error of a run that lost processes so, in place of what that led to."""
+    processes = "a process was" if killed == 1 else f"{killed} processes were"
+    message = f"{processes} killed for want of memory: the job took more than it asked for (cluster.memory_gb)"
+    return RunError("OutOfMemory", message, f"Ask for more, or train with less. It ended as: {error.message}",
+                    error.stage, error.log)  # fmt: skip
