@@ -6,6 +6,7 @@ SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(or $(shell for p in python3.11 python3 python3.12; do "$$p" -c '$(SUITABLE)' 2>/dev/null && echo "$$p" && break; done),python3)
 BIN := .venv/bin
 PYTEST_ARGS ?=
+PARALLEL := -n logical --maxprocesses 8 --dist worksteal
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,10 +19,11 @@ demo: setup ## set up, then train a real chat model on this machine's CPU with i
 
 test: setup ## set up, then the whole suite that CI runs
 	@$(BIN)/python scripts/debian.py browser slurm
-	$(BIN)/python -m pytest tests/unit tests/integration $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/unit $(PARALLEL) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
 
-test-unit: setup ## the tests without trainings (five minutes on two cores; most of it composes configurations)
-	$(BIN)/python -m pytest tests/unit $(PYTEST_ARGS)
+test-unit: setup ## the tests without trainings, on all cores; most of the time goes into composing configurations
+	$(BIN)/python -m pytest tests/unit $(PARALLEL) $(PYTEST_ARGS)
 
 test-integration: setup ## the tests that run real verl, Ray and a browser
 	@$(BIN)/python scripts/debian.py browser slurm
@@ -33,6 +35,7 @@ evidence: setup ## what takes too long for CI, into benchmarks/results/; resumab
 	$(BIN)/python benchmarks/algorithms.py
 	$(BIN)/python benchmarks/check_fuzz.py
 	$(BIN)/python benchmarks/interruptions.py
+	$(BIN)/python benchmarks/slurm_study.py
 	$(BIN)/python benchmarks/statistics_coverage.py
 
 lint: setup ## style, format, types and import direction
