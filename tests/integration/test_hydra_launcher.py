@@ -6,9 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hydra import version
 from hydra.test_utils.launcher_common_tests import BatchedSweeperTestSuite, IntegrationTestSuite, LauncherTestSuite
 from hydra_jobs import launch, outcome
 from runs import environment
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Composing for other tests has told Hydra which version's defaults hold in this process."""
+    monkeypatch.setattr(version.VersionBase.instance(), "version_base", version._UNSPECIFIED_)
 
 
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("harness_local", []), ("harness_debug", [])])
