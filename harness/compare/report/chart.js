@@ -154,7 +154,7 @@ function drawChart() {
 /** The values of every drawn group next to an x. */
 function tipRows(x) {
   const unit = unitOf(plotted.scale.end);
-  const head = element("div", { class: "head" }, `${shownNumber(x / unit.size, 5)} ${unit.name}`);
+  const head = element("div", { class: "head" }, `${shownNumber(x / unit.size, unit.size > 1 ? 3 : 5)} ${unit.name}`);
   const rows = plotted.groups
     .map((group) => [group, nearest(group.band.x, x)])
     .sort(([a, i], [b, j]) => b.band.mean[j] - a.band.mean[i])

@@ -3,6 +3,7 @@
 const AXES = ["steps", "tokens", "seconds"];
 const MOST_KNOTS = 600;
 const EVEN_KNOTS = 200;
+const LEAST_LEFT = 3; // runs of a group that has more, for a band
 
 /** The mean of each value and the window - 1 before it. */
 function smoothed(values, window) {
@@ -49,12 +50,13 @@ function valuesAt(curve, at) {
 function groupBand(curves, quantiles) {
   const x = knots(curves);
   const values = curves.map((curve) => valuesAt(curve, x));
+  const least = Math.max(2, Math.min(LEAST_LEFT, curves.length));
   const band = { x, mean: [], low: [], high: [], runs: [] };
   for (let knot = 0; knot < x.length; knot += 1) {
     const here = values.map((each) => each[knot]).filter((value) => value !== null);
     const mean = here.reduce((sum, value) => sum + value, 0) / here.length;
     const squares = here.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-    const several = here.length > 1;
+    const several = here.length >= least;
     const half = several ? quantiles[here.length] * Math.sqrt(squares / (here.length - 1) / here.length) : null;
     band.mean.push(mean);
     band.low.push(several ? mean - half : null);

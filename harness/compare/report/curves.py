@@ -14,9 +14,10 @@ from harness.compare.run_data import RunData
 
 LEVEL = 0.95
 MOST_POINTS = 300  # of a curve
-ALL_POINTS = 60_000  # of one metric over all runs; with more than 200 runs each has fewer
+ALL_POINTS = 40_000  # of one metric over all runs; with more than 133 runs each has fewer
 MOST_KNOTS = 600  # of a group's mean: above, evenly spaced ones
 EVEN_KNOTS = 200
+LEAST_LEFT = 3  # runs of a group that has more
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Band:
     low: np.ndarray
     high: np.ndarray
     runs: np.ndarray
+
+    @property
+    def is_sure(self) -> np.ndarray:
+        """Where the band is drawn: not from the two last of more runs, whose interval says little."""
+        return self.runs >= max(2, min(LEAST_LEFT, self.runs.max(initial=0)))
 
 
 def band(runs: Sequence[RunData], metric: str, axis: Axis = "steps") -> Band:
@@ -78,7 +84,7 @@ def _thinned(run: RunData, metrics: Sequence[str], most: int) -> dict[str, Any]:
         key = there.tobytes()
         if key not in places:
             places[key] = len(x)
-            x.append([short(_means(axis[there], most), 7) for axis in (run.steps, run.tokens, run.times)])
+            x.append([short(_means(axis[there], most), 5) for axis in (run.steps, run.tokens, run.times)])
         y[number] = (places[key], short(_means(values[there], most)))
     return {"x": x, "y": y}
 

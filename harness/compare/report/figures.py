@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
 
+import numpy as np
 from markupsafe import Markup
 
 from harness.compare.measure import Axis
@@ -32,18 +32,21 @@ _STYLE = (
 )
 
 
-def style(index: int) -> tuple[int, int]:
-    """Colour and dash of a group: 24 groups differ in the pair, the first eight in colour alone."""
-    return index % len(PALETTE), index % DASHES
+def styles(study: Study) -> list[tuple[int, int]]:
+    """Colour and dash of each group: 24 groups differ in the pair, those that are drawn at first in colour alone."""
+    first = shown_first(study)
+    order = [*first, *(number for number in range(len(study.rows)) if number not in first)]
+    place = {number: index for index, number in enumerate(order)}
+    return [(place[n] % len(PALETTE), place[n] % DASHES) for n in range(len(study.rows))]
 
 
 def shown_first(study: Study) -> list[int]:
-    """The numbers of the groups that are drawn at first: the baseline and the best."""
+    """The numbers of the groups that are drawn at first: the baseline, then the best."""
     rows = study.rows
     base = next(n for n, row in enumerate(rows) if row.group.label == study.grouping.baseline.label)
     known = [n for n, row in enumerate(rows) if n != base and row.interval is not None]
     known.sort(key=lambda n: -_estimate(rows[n]) if study.higher else _estimate(rows[n]))
-    return sorted([base, *known[: SHOWN - 1]])
+    return [base, *sorted(known[: SHOWN - 1])]
 
 
 def static_figures(study: Study, folder: Path) -> list[Path]:
@@ -68,11 +71,12 @@ def static_figures(study: Study, folder: Path) -> list[Path]:
 def curve_picture(study: Study, axis: Axis) -> Markup:
     """Means with bands of the groups that are shown first; empty where nothing was measured over the axis."""
     series: list[Series] = []
+    looks = styles(study)
     for number in shown_first(study):
         row = study.rows[number]
         found = band(row.group.runs, study.metric, axis)
-        colour, dash = style(number)
-        sure = [n for n in range(len(found.x)) if isfinite(found.low[n])]
+        colour, dash = looks[number]
+        sure = np.flatnonzero(found.is_sure).tolist()
         bars = [(float(found.low[n]), float(found.high[n])) for n in sure]
         if bars:
             series.insert(0, Series("", found.x[sure].tolist(), [None] * len(sure), colour, "band", bars))
@@ -83,11 +87,11 @@ def curve_picture(study: Study, axis: Axis) -> Markup:
 
 
 def _curves_file(study: Study, picture: Markup) -> str:
-    shown = shown_first(study)
+    shown, looks = shown_first(study), styles(study)
     keys = Markup("").join(
         Markup(
             '<line class="line s{} d{}" x1="46" x2="78" y1="{}" y2="{}"/><text x="86" y="{}" dy=".35em">{}</text>'
-        ).format(*style(number), y, y, y, study.rows[number].group.label)
+        ).format(*looks[number], y, y, y, study.rows[number].group.label)
         for place, number in enumerate(shown)
         for y in (HEIGHT + 62 + place * _KEYS,)
     )
@@ -103,12 +107,13 @@ def _intervals_file(study: Study) -> str:
     if scale is None:
         return ""
     moved = Scale(scale.low, scale.high, scale.start + _NAMES, scale.end + _NAMES)
+    looks = styles(study)
     body = _vertical(moved, 40 + _ROW * len(study.rows))
     for number, row in enumerate(study.rows):
         y = 50 + _ROW * number
         name = row.group.label if len(row.group.label) <= 48 else row.group.label[:47] + "…"
         body += Markup('<text x="{}" y="{}" dy=".35em" text-anchor="end">{}</text>').format(_NAMES - 6, y, name)
-        body += marks(row.interval, row.values.tolist(), moved, style(number)[0], y)
+        body += marks(row.interval, row.values.tolist(), moved, looks[number][0], y)
     said = (
         f"{label(study.metric)}, {study.options.measure}: {study.options.statistic} with its 95 % interval, a dot a run"
     )

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2.utils import htmlsafe_json_dumps
 
-from harness.compare.report.curves import quantiles, thinned
+from harness.compare.report.curves import quantiles, short, thinned
 from harness.compare.report.differences import recorded, reruns, shared_facts
-from harness.compare.report.figures import PALETTE, curve_picture, shown_first, style
+from harness.compare.report.figures import PALETTE, curve_picture, shown_first, styles
 from harness.compare.report.parallel import parallel_coordinates
 from harness.compare.report.prompts import EACH_WAY, pairs
 from harness.compare.report.quantities import label, shown_metrics
-from harness.compare.report.tables import group_rows, tasks
-from harness.compare.report.verdicts import headline, verdicts
+from harness.compare.report.tables import group_rows, shared_notes, tasks
+from harness.compare.report.verdicts import AT_ONCE, headline, shared_warnings, verdicts
 from harness.compare.report.words import count
 from harness.compare.study import Study
 from harness.records.atomic import write_text
@@ -63,8 +63,11 @@ def _content(study: Study) -> dict[str, Any]:
         "metric": label(study.metric),
         "headline": headline(study),
         "verdicts": verdicts(study),
+        "shared_warnings": shared_warnings(study),
         "facts": _facts(study),
+        "at_once": AT_ONCE,
         "rows": rows,
+        "shared_notes": shared_notes(study),
         "ruler": ruler,
         "tasks": tasks(study),
         "picture": curve_picture(study, study.options.measure.axis),
@@ -112,10 +115,10 @@ def _facts(study: Study) -> list[tuple[str, str]]:
 def _curves(study: Study) -> dict[str, Any]:
     """The runs' curves, and what the script needs to draw them."""
     names = shown_metrics(study)
-    runs = study.runs
+    runs, looks = study.runs, styles(study)
     number = {id(run): place for place, run in enumerate(runs)}
     groups = [
-        {"label": row.group.label, "colour": style(place)[0], "dash": style(place)[1],
+        {"label": row.group.label, "colour": looks[place][0], "dash": looks[place][1],
          "runs": [number[id(run)] for run in row.group.runs]}
         for place, row in enumerate(study.rows)
     ]  # fmt: skip
@@ -126,10 +129,7 @@ def _curves(study: Study) -> dict[str, Any]:
         "groups": groups,
         "seeds": [run.seed for run in runs],
         "runs": thinned(runs, names),
-        "t": [
-            None if value != value else round(value, 4)
-            for value in quantiles(max(len(g["runs"]) for g in groups)).tolist()
-        ],
+        "t": short(quantiles(max(len(row.group.runs) for row in study.rows)), 6),
     }
 
 

@@ -97,6 +97,9 @@ def _drawn_axis(name: str, marks: Sequence[tuple[str, float]], x: float, number:
     drawn += Markup('<text class="name" x="{:.1f}" y="14" text-anchor="middle">{}</text>').format(x, _short(name))
     for value, y in marks:
         choice = Markup("") if number is None else Markup(' data-axis="{}" data-value="{}"').format(number, value)
+        drawn += Markup('<rect class="plate" x="{:.1f}" y="{:.1f}" width="{}" height="16" rx="3"/>').format(
+            x + 5, y - 8, 6 + 7 * len(_short(value))
+        )
         drawn += Markup('<text class="tick" x="{:.1f}" y="{:.1f}" dy=".32em"{}><title>{}</title>{}</text>').format(
             x + 8, y, choice, value, _short(value)
         )

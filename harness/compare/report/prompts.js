@@ -46,14 +46,18 @@ function openedRow(pair, example, texts) {
   return element("tr", { class: "opened" }, cell);
 }
 
+function twoPlaces(value) {
+  return value.toFixed(2).replace("-", "−");
+}
+
 function promptRow(pair, [index, a, b, snippet, example], texts) {
   const opens = element("button", { type: "button", class: "opens", "aria-expanded": "false" }, ...visible(snippet || `prompt ${index}`));
   const gap = a - b;
   const cell = (text, tone = "") => element("td", { class: `num ${tone}` }, text);
   const sign = gap > 0 ? "▲ +" : "▼ ";
-  const difference = cell(sign + shownNumber(gap, 3), gap > 0 ? "up" : "down");
+  const difference = cell(sign + twoPlaces(gap), gap > 0 ? "up" : "down");
   const row = element("tr", { "data-prompt": snippet, "data-a": a, "data-b": b, "data-gap": Math.abs(gap) },
-    element("td", {}, opens), cell(shownNumber(a, 3)), cell(shownNumber(b, 3)), difference);
+    element("td", {}, opens), cell(twoPlaces(a)), cell(twoPlaces(b)), difference);
   if (!example) {
     opens.disabled = true;
     opens.title = "Its texts are left out, to keep this file small.";

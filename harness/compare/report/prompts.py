@@ -21,6 +21,7 @@ SEEDS_A_SIDE = 3
 LONGEST = 12_000  # characters of a text
 ALL_TEXTS = 3_000_000  # characters over all pairs
 SNIPPET = 110
+_USER = re.compile(r"(?:^|\n)(?:<[^<>\n]*>)*user(?:<[^<>\n]*>)*\n")
 _END = re.compile(r"(?:<[^<>]*>|\bassistant\b|\s)+$")
 
 
@@ -155,8 +156,8 @@ def _samples(runs: Sequence[RunData], step: int) -> Iterator[tuple[RunData, Samp
 
 
 def snippet(prompt: str) -> str:
-    """The end of a prompt on one line, without the mark that hands the word to the model."""
-    line = " ".join(_END.sub("", prompt).split())
+    """The end of what the user said on one line, without the mark that hands the word to the model."""
+    line = " ".join(_END.sub("", _USER.split(prompt)[-1]).split())
     return line if len(line) <= SNIPPET else "…" + line[-SNIPPET:]
 
 

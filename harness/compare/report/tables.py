@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 from harness.compare.measure import measured
 from harness.compare.metric import direction
 from harness.compare.report import words
-from harness.compare.report.figures import style
+from harness.compare.report.figures import styles
 from harness.compare.report.intervals import common_scale, ends, picture, ruler
 from harness.compare.report.quantities import source, sources
 from harness.compare.statistics.intervals import Interval, mean_interval
@@ -78,7 +79,7 @@ def group_rows(study: Study) -> tuple[list[GroupRow], Markup]:
 
 def _row(study: Study, number: int, decimals: int, scale: Scale | None) -> GroupRow:
     row = study.rows[number]
-    colour, dash = style(number)
+    colour, dash = styles(study)[number]
     known = row.values[np.isfinite(row.values)]
     mean = row.interval.estimate if row.interval else np.nan
     best = float((known.max() if study.higher else known.min()) if len(known) else np.nan)
@@ -99,7 +100,7 @@ def _row(study: Study, number: int, decimals: int, scale: Scale | None) -> Group
         best=Cell(words.value(best, decimals), best),
         steps=Cell(_range(min(steps), max(steps)), max(steps)),
         hours=Cell(f"{row.group.gpu_hours:,.1f}" if row.group.gpu_hours else "–", row.group.gpu_hours),
-        notes=_notes(row),
+        notes=_notes(row, shared_notes(study)),
     )
 
 
@@ -142,10 +143,20 @@ def _range(low: int, high: int) -> str:
     return str(high) if low == high else f"{max(low, 0)}–{high}"
 
 
-def _notes(row: Row) -> tuple[str, ...]:
+def shared_notes(study: Study) -> tuple[str, ...]:
+    """What is to be said of every single run's value."""
+    told = {summary.note for row in study.rows for summary in row.summaries}
+    return tuple(told) if len(told) == 1 and "" not in told else ()
+
+
+def _notes(row: Row, shared: Sequence[str]) -> tuple[str, ...]:
     """What is to be said of single runs' values, each once."""
     told: dict[str, list[str]] = {}
     for run, summary in zip(row.group.runs, row.summaries, strict=True):
-        if summary.note:
+        if summary.note and summary.note not in shared:
             told.setdefault(summary.note, []).append("?" if run.seed is None else str(run.seed))
-    return tuple(f"seed {', '.join(seeds)}: {note}" for note, seeds in told.items())
+    everyone = len(row.summaries)
+    return tuple(
+        f"all: {note}" if len(seeds) == everyone > 1 else f"seed {', '.join(seeds)}: {note}"
+        for note, seeds in told.items()
+    )

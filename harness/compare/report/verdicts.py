@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 SIGNS: dict[Decision, tuple[str, str]] = {
     "better": ("▲", "done"),
     "worse": ("▼", "failed"),
-    "no difference shown": ("≈", "plain"),
+    "no difference shown": ("≈", "open"),
     "too few seeds": ("?", "still"),
 }
+
+
+FAR = 10  # times the seeds that are there: nobody trains so many to settle a question
+AT_ONCE = 6  # comparisons that are not folded
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Verdict:
         sign, tone: Of its decision.
         difference, p: In words.
         picture: The difference's interval on the scale of all of them.
-        needed: What would decide; empty where it is decided, or nothing can be said.
+        needed: How many more seeds would decide; empty where it is decided, or nothing can be said.
+        warnings: Those that are not of all comparisons.
     """
 
     found: Comparison
@@ -42,6 +48,7 @@ class Verdict:
     p: str
     picture: Markup
     needed: str
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,8 @@ class Headline:
 
 
 def verdicts(study: Study) -> list[Verdict]:
-    """Every comparison, in the order of the study."""
+    """Every comparison, in the order of the study; many, by their decision, the largest differences first."""
+    shared = shared_warnings(study)
     scale = common_scale([0.0, *ends([one.interval for one in study.comparisons])])
     return [
         Verdict(
@@ -64,10 +72,26 @@ def verdicts(study: Study) -> list[Verdict]:
             words.difference(one.interval),
             words.p(one.p_holm),
             picture(one.interval, (), scale, 0, f"difference {words.difference(one.interval)}"),
-            one.needed.sentence if one.needed and one.decision not in ("better", "worse") else "",
+            _needed(one),
+            tuple(warning for warning in one.warnings if warning not in shared),
         )
-        for one in study.comparisons
+        for one in _ordered(study.comparisons)
     ]
+
+
+def _ordered(found: Sequence[Comparison]) -> list[Comparison]:
+    if len(found) <= AT_ONCE:
+        return list(found)
+    rank = list(SIGNS)
+    return sorted(found, key=lambda one: (rank.index(one.decision), -abs(one.interval.estimate)))
+
+
+def shared_warnings(study: Study) -> tuple[str, ...]:
+    """What every one of several comparisons warns of; it is told once."""
+    found = study.comparisons
+    if len(found) < 2:
+        return ()
+    return tuple(warning for warning in found[0].warnings if all(warning in one.warnings for one in found))
 
 
 def headline(study: Study) -> Headline:
@@ -86,7 +110,19 @@ def headline(study: Study) -> Headline:
     if counts["better"]:
         verb = "is" if counts["better"] == 1 else "are"
         return Headline(f"{counts['better']} of {len(found)} groups {verb} better than {base}", "▲", "done", told)
-    return Headline(f"No group is shown to be better than {base}", "≈", "plain", told)
+    return Headline(f"No group is shown to be better than {base}", "≈", "open", told)
+
+
+def _needed(one: Comparison) -> str:
+    needed = one.needed
+    if needed is None or one.decision in ("better", "worse"):
+        return ""
+    if needed.needed is None or needed.needed <= needed.now:
+        return needed.sentence
+    unit = "pairs of seeds" if one.paired else "seeds a side"
+    far = "not decidable at this scale: " if needed.needed > FAR * needed.now else ""
+    more = f"{far}{needed.needed - needed.now:,} more {unit} ({needed.needed:,} instead of {needed.now})"
+    return f"{more}, were the true difference the one seen"
 
 
 def _single(one: Comparison) -> str:

@@ -22,6 +22,7 @@ from harness.records.status import RunError, StatusWriter
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 SOURCES = ("gsm8k", "math")
+BEGAN, ENDED = "2026-01-01T00:00:00.000+00:00", "2026-01-01T02:00:00.000+00:00"
 STAGES = {"gen": 2.6, "old_log_prob": 0.8, "update_actor": 2.9}
 
 
@@ -61,15 +62,18 @@ class Maker:
         """Their folders."""
         about = Provenance(exclude=(str(self.root),))
         about.common = {**about.common, **self.provenance}
-        return [self._run(point, seed, about) for point in points for seed in seeds]
+        pairs = [(point, seed) for point in points for seed in seeds]
+        return [self._run(point, seed, about, f"{number:04d}") for number, (point, seed) in enumerate(pairs)]
 
-    def _run(self, point: Point, seed: int, about: Provenance) -> RunFolder:
+    def _run(self, point: Point, seed: int, about: Provenance, run_id: str) -> RunFolder:
         rng = np.random.default_rng([seed, *"|".join(point.words).encode()])
-        run = RunFolder.create(self.root, "demo")
+        run = RunFolder.create(self.root, "demo", run_id)
         config = _config(point.words, seed)
         write_yaml(run.config, config)
         write_yaml(run.overrides, [*point.words, f"seed={seed}"])
-        about.write(run, seed=seed, fingerprint=fingerprint(config), command=["harness", "train", *point.words, f"seed={seed}"])
+        about.write(
+            run, seed=seed, fingerprint=fingerprint(config), command=["harness", "train", *point.words, f"seed={seed}"]
+        )
         failed = seed in point.failed
         steps = self.steps // 2 if failed else self.steps
         skill = point.skill + rng.normal(0, point.noise)
@@ -78,7 +82,7 @@ class Maker:
         status.running(total_steps=self.steps)
         status.advance(steps)
         status.failed(RunError("ValueError", "made to fail")) if failed else status.done()
-        save_status(run.status, replace(status.status, started="2026-01-01T00:00:00.000+00:00"))
+        save_status(run.status, replace(status.status, started=BEGAN, ended=ENDED))
         return run
 
     def _history(self, run: RunFolder, skill: float, steps: int, rng: np.random.Generator) -> None:
