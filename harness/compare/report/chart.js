@@ -136,7 +136,7 @@ function drawChart() {
   const scale = scales(groups);
   const { frame } = scale;
   const inside = drawn("g", { "clip-path": "url(#frame)" });
-  const clip = drawn("clipPath", { id: "frame" }, drawn("rect", { x: frame.left, y: frame.top - 6, width: frame.right - frame.left + 6, height: frame.bottom - frame.top + 6 }));
+  const clip = drawn("clipPath", { id: "frame" }, drawn("rect", { x: frame.left - 6, y: frame.top - 6, width: frame.right - frame.left + 12, height: frame.bottom - frame.top + 6 }));
   for (const group of groups) inside.append(drawn("path", { class: `band f${group.colour}`, d: bandPath(group.band, scale) }));
   for (const group of groups) {
     const runs = chosen.single ? group.curves : [];

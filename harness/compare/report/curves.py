@@ -47,7 +47,9 @@ def band(runs: Sequence[RunData], metric: str, axis: Axis = "steps") -> Band:
     """The mean curve of a group with its 95 % band, point by point. ``curves.js`` computes the same."""
     curves = [curve for run in runs if len((curve := _curve(run, metric, axis))[0])]
     x = _knots([curve[0] for curve in curves])
-    values = np.array([np.interp(x, *curve, left=np.nan, right=np.nan) for curve in curves]).reshape(len(curves), -1)
+    values = np.array([np.interp(x, *curve, left=np.nan, right=np.nan) for curve in curves]).reshape(
+        len(curves), len(x)
+    )
     count = np.isfinite(values).sum(0)
     mean = np.divide(np.nansum(values, 0), count, out=np.full(len(x), np.nan), where=count > 0)
     squares = np.nansum((values - mean) ** 2, 0)

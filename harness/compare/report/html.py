@@ -13,7 +13,7 @@ from harness.compare.report.curves import quantiles, short, thinned
 from harness.compare.report.differences import recorded, reruns, shared_facts
 from harness.compare.report.figures import PALETTE, curve_picture, shown_first, styles
 from harness.compare.report.parallel import parallel_coordinates
-from harness.compare.report.prompts import EACH_WAY, pairs
+from harness.compare.report.prompts import pairs
 from harness.compare.report.quantities import label, shown_metrics
 from harness.compare.report.tables import group_rows, shared_notes, tasks
 from harness.compare.report.verdicts import AT_ONCE, headline, shared_warnings, verdicts
@@ -73,7 +73,6 @@ def _content(study: Study) -> dict[str, Any]:
         "picture": curve_picture(study, study.options.measure.axis),
         "curves": _json(_curves(study)),
         "pairs": found,
-        "each_way": EACH_WAY,
         "prompts": _json({"pairs": [pair["rows"] for pair in found], "texts": texts}),
         "findings": [(place, [each for each in findings if each.where == place]) for place in _PLACES],
         "places": _PLACES,

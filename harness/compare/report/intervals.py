@@ -40,7 +40,7 @@ def picture(interval: Interval | None, values: Sequence[float], scale: Scale | N
         return Markup("")
     body = marks(interval, values, scale, colour, HEIGHT / 2)
     zero = Markup("")
-    if scale.low < 0 < scale.high:
+    if scale.low <= 0 <= scale.high:
         zero = Markup('<line class="zero" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1}"/>').format(scale(0), HEIGHT)
     return Markup('<svg class="interval" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}</svg>').format(
         WIDTH, HEIGHT, said, zero, body

@@ -47,7 +47,7 @@ function openedRow(pair, example, texts) {
 }
 
 function twoPlaces(value) {
-  return value.toFixed(2).replace("-", "−");
+  return value.toFixed(2).replace("-", "−"); // a minus sign as wide as a plus
 }
 
 function promptRow(pair, [index, a, b, snippet, example], texts) {

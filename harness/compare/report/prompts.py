@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +16,13 @@ from harness.compare.samples import Samples
 from harness.compare.study import Study
 from harness.records.generations import Generation
 
-EACH_WAY = 40  # prompts with the largest differences, of either sign
+EACH_WAY = 40  # prompts of a pair with the largest differences, of either sign
+ALL_ROWS = 4_000  # over all pairs; with more than fifty each has fewer
 SEEDS_A_SIDE = 3
 LONGEST = 12_000  # characters of a text
 ALL_TEXTS = 3_000_000  # characters over all pairs
 SNIPPET = 110
+_NAMES = {"correct": "accuracy"}
 _USER = re.compile(r"(?:^|\n)(?:<[^<>\n]*>)*user(?:<[^<>\n]*>)*\n")
 _END = re.compile(r"(?:<[^<>]*>|\bassistant\b|\s)+$")
 
@@ -46,10 +48,10 @@ class Texts:
 
 def sentences(a: str, b: str, found: Prompts) -> list[str]:
     """What the prompts say of a pair, a sentence for each question."""
-    models = found.models
+    models, quantity = found.models, _NAMES.get(found.quantity, found.quantity)
     asked = f"{models.prompts} prompts of the validation at step {found.step}"
     told = [
-        f"These trained models on the same {asked}: {words.difference(models.interval)} in {found.quantity}, "
+        f"These trained models on the same {asked}: {words.difference(models.interval)} in {quantity}, "
         f"{words.p(models.test.p)} ({a} minus {b}, the models taken as they are)."
     ]
     if models.left_out:
@@ -80,6 +82,7 @@ def pairs(study: Study) -> tuple[list[dict[str, Any]], list[str]]:
     """
     groups = {row.group.label: row.group.runs for row in study.rows}
     texts = Texts(ALL_TEXTS // max(len(study.prompts), 1))
+    each_way = min(EACH_WAY, max(5, ALL_ROWS // 2 // max(len(study.prompts), 1)))
     scores: dict[tuple[str, int, str], dict[int, float]] = {}
     made = []
     for (a, b), found in study.prompts.items():
@@ -89,25 +92,37 @@ def pairs(study: Study) -> tuple[list[dict[str, Any]], list[str]]:
             if key not in scores:
                 scores[key] = _scores(groups[label], found.step, found.quantity)
         one, other = (scores[label, found.step, found.quantity] for label in (a, b))
-        rows = list(_rows(one, other, groups[a], groups[b], found.step, texts))
+        chosen = _chosen(one, other, each_way)
+        rows = list(_rows(chosen, one, other, (groups[a], groups[b]), found.step, texts))
         shared = len(one.keys() & other.keys())
         equal = sum(one[index] == other[index] for index in one.keys() & other.keys())
-        made.append({"a": a, "b": b, "step": found.step, "quantity": found.quantity, "prompts": shared, "equal": equal,
-                     "sentences": sentences(a, b, found), "rows": rows})  # fmt: skip
+        told = {"prompts": shared, "equal": equal, "each_way": each_way, "sentences": sentences(a, b, found)}
+        made.append({"a": a, "b": b, "step": found.step, "rows": rows, **told})
     return made, list(texts.known)
 
 
+def _chosen(one: Mapping[int, float], other: Mapping[int, float], each_way: int) -> list[int]:
+    """The examples with the largest differences, these first."""
+    gaps = sorted(
+        ((one[i] - other[i], i) for i in one.keys() & other.keys()), key=lambda each: (-abs(each[0]), each[1])
+    )
+    better, worse = [each for each in gaps if each[0] > 0][:each_way], [each for each in gaps if each[0] < 0][:each_way]
+    kept = {*better, *worse}
+    return [index for gap, index in gaps if (gap, index) in kept]
+
+
 def _rows(
-    one: dict[int, float], other: dict[int, float], a: Sequence[RunData], b: Sequence[RunData], step: int, texts: Texts
+    chosen: Sequence[int],
+    one: Mapping[int, float],
+    other: Mapping[int, float],
+    groups: Sequence[Sequence[RunData]],
+    step: int,
+    texts: Texts,
 ) -> Iterator[list[Any]]:
-    gaps = sorted(((one[i] - other[i], i) for i in one.keys() & other.keys()), key=lambda each: (-each[0], each[1]))
-    better, worse = [each for each in gaps if each[0] > 0], [each for each in reversed(gaps) if each[0] < 0]
-    chosen = sorted([*better[:EACH_WAY], *worse[:EACH_WAY]], key=lambda each: (-abs(each[0]), each[1]))
     if not chosen:
         return
-    wanted = {index for _, index in chosen}
-    sides = [_written(runs, step, wanted) for runs in (a, b)]
-    for _, index in chosen:
+    sides = [_written(runs, step, set(chosen)) for runs in groups]
+    for index in chosen:
         asked = next(sample for side in sides for _, by_index in side if (sample := by_index.get(index)))
         example = _example(asked, index, sides, texts) if texts.used < texts.most else None
         yield [index, _rounded(one[index]), _rounded(other[index]), snippet(asked.input), example]

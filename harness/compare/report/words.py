@@ -14,8 +14,11 @@ def places(width: float) -> int:
 
 
 def value(number: float, decimals: int = 3) -> str:
-    """A number; a dash for none."""
-    return f"{number:.{decimals}f}".replace("-", "−") if isfinite(number) else "–"
+    """A number with a true minus sign; a dash for none."""
+    if not isfinite(number):
+        return "–"
+    shown = f"{number:.{decimals}f}"
+    return shown.lstrip("-") if float(shown) == 0 else shown.replace("-", "−")
 
 
 def bounds(interval: Interval | None, decimals: int) -> str:
@@ -28,7 +31,7 @@ def bounds(interval: Interval | None, decimals: int) -> str:
 def difference(interval: Interval) -> str:
     """A difference with its sign and its interval."""
     decimals = places(interval.high - interval.low)
-    sign = "+" if interval.estimate > 0 else ""
+    sign = "+" if float(f"{interval.estimate:.{decimals}f}") > 0 else ""
     known = bounds(interval, decimals)
     return sign + value(interval.estimate, decimals) + (f" {known}" if known != "–" else "")
 
