@@ -47,9 +47,9 @@ def band(runs: Sequence[RunData], metric: str, axis: Axis = "steps") -> Band:
     """The mean curve of a group with its 95 % band, point by point. ``curves.js`` computes the same."""
     curves = [curve for run in runs if len((curve := _curve(run, metric, axis))[0])]
     x = _knots([curve[0] for curve in curves])
-    values = np.array([np.interp(x, *curve, left=np.nan, right=np.nan) for curve in curves]).reshape(
-        len(curves), len(x)
-    )
+    values = np.full((len(curves), len(x)), np.nan)
+    for place, curve in enumerate(curves):
+        values[place] = np.interp(x, *curve, left=np.nan, right=np.nan)
     count = np.isfinite(values).sum(0)
     mean = np.divide(np.nansum(values, 0), count, out=np.full(len(x), np.nan), where=count > 0)
     squares = np.nansum((values - mean) ** 2, 0)
@@ -61,7 +61,7 @@ def band(runs: Sequence[RunData], metric: str, axis: Axis = "steps") -> Band:
 
 def quantiles(most: int) -> np.ndarray:
     """Student's t for the mean of 0, 1, … ``most`` runs; NaN for none and one."""
-    return np.array([np.nan, np.nan, *stats.t.ppf((1 + LEVEL) / 2, np.arange(1, max(most, 2)))])
+    return np.array([np.nan, np.nan, *stats.t.ppf((1 + LEVEL) / 2, np.arange(1, most))])
 
 
 def thinned(runs: Sequence[RunData], metrics: Sequence[str]) -> list[dict[str, Any]]:

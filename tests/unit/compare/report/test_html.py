@@ -101,8 +101,17 @@ def test_data_sources_findings_and_commands(study, html):
     assert re.search(r"Task by task .* gsm8k compared 0\.\d+ \[0\.\d+, 0\.\d+\] .* math 0\.\d+", text)
     assert "harness train -m algorithm=dapo seed=1,2,3,4,5" in text
     assert all(run.where in text for run in study.runs)
-    assert "⚠ Between the groups" in text
-    assert all(finding.text in text for finding in study.grouping.findings)
+    assert "Nothing else is known to differ." in text
+
+
+def test_what_differs_beside_the_sweep_is_a_warning(study):
+    versions = {"versions": {"torch": "9.9", "verl": "0.9.1"}}
+    runs = [replace(run, provenance={**run.provenance, **versions}) if run.seed == 2 else run for run in study.runs]
+    found = study_of(runs, study.options)
+    text = Page(render(found)).text
+    assert "⚠ Within a group: its runs are not repetitions of one experiment" in text
+    assert found.grouping.findings
+    assert all(finding.text in text for finding in found.grouping.findings)
 
 
 @pytest.mark.parametrize(
