@@ -17,7 +17,7 @@ from harness.records.summary import RunSummary, summarise
 from harness.report import settings
 from harness.report.curves import figures
 from harness.report.examples import examples
-from harness.report.page import HERE, content_hash, environment
+from harness.report.page import HERE, content_hash, environment, scripts
 from harness.report.statistics import Comparison, Estimate, compare, estimate
 from harness.terminal import text
 from harness.terminal.ending import last_lines, next_commands
@@ -39,7 +39,7 @@ def write_report(run_folder: RunFolder | Path | str) -> Path:
 
 def render(folder: RunFolder) -> str:
     """The report of a run as HTML."""
-    script = (HERE / "report.js").read_text(encoding="utf-8")
+    script = scripts(HERE / "report.js")
     template = environment().get_template("template.html.j2")
     return template.render(**_content(folder), script=script, script_hash=content_hash(script))
 

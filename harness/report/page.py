@@ -27,6 +27,11 @@ def environment(*folders: Path) -> Environment:
     return found
 
 
+def scripts(*files: Path) -> str:
+    """The page's one script: ``tip.js`` and these files."""
+    return "\n".join(file.read_text(encoding="utf-8") for file in (HERE / "tip.js", *files))
+
+
 def content_hash(script: str) -> str:
     """For a page's content security policy: this script runs, and none that a model wrote."""
     return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -220,11 +220,11 @@ function drawKeys() {
 function describe() {
   const { window } = chosen;
   document.getElementById("smoothing").textContent = window > 1 ? `smoothed, window ${window}` : "not smoothed";
-  const of = window > 1 ? `the runs, each smoothed by the mean of ${window} points; the faint line is not smoothed` : "the runs";
+  const smooth = window > 1 ? ` Each run is smoothed: the mean of ${window} points; the faint lines are not smoothed.` : "";
   const count = curveData.shown.length < curveData.groups.length && chosen.groups.size < curveData.groups.length
     ? ` ${chosen.groups.size} of ${curveData.groups.length} groups are drawn; choose others below.` : "";
   document.getElementById("chart-note").textContent =
-    `Band: 95 % t interval of the mean over ${of}, point by point. Pale where runs of the group have ended or not begun.${count}`;
+    `Band: 95 % t interval of the mean over the runs, point by point.${smooth} Pale where runs of the group have ended or not begun.${count}`;
 }
 
 function startControls() {

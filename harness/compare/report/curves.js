@@ -75,11 +75,3 @@ function ticksBetween(low, high, count) {
   for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n += 1) found.push(Number((n * step).toPrecision(12)));
   return found;
 }
-
-function nearest(xs, wanted) {
-  let best = 0;
-  for (let index = 1; index < xs.length; index += 1) {
-    if (Math.abs(xs[index] - wanted) < Math.abs(xs[best] - wanted)) best = index;
-  }
-  return best;
-}

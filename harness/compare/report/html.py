@@ -20,7 +20,7 @@ from harness.compare.report.verdicts import AT_ONCE, headline, shared_warnings, 
 from harness.compare.report.words import count
 from harness.compare.study import Study
 from harness.records.atomic import write_text
-from harness.report.page import content_hash, environment
+from harness.report.page import content_hash, environment, scripts
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -46,7 +46,7 @@ def write_report(study: Study, path: Path) -> Path:
 
 def render(study: Study) -> str:
     """The report of a comparison as HTML."""
-    script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    script = scripts(*(_HERE / name for name in _SCRIPTS))
     pages = environment(_HERE)
     pages.filters.update(count=count, recorded=recorded)
     template = pages.get_template("comparison.html.j2")

@@ -1,5 +1,4 @@
-"use strict";
-// What the parts of the page share: elements, data, the tip under the pointer, theme, copying and printing.
+// What the parts of the page share: elements, data, theme, copying and printing.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -30,19 +29,6 @@ function shownNumber(value, digits = 4) {
   if (value === null || !Number.isFinite(value)) return "–";
   const short = Number(value.toPrecision(digits));
   return Math.abs(short) >= 10000 ? short.toLocaleString("en") : String(short).replace("-", "−");
-}
-
-function showTip(x, y, ...children) {
-  const tip = document.getElementById("tip");
-  tip.replaceChildren(...children);
-  tip.hidden = false;
-  const fits = x + 16 + tip.offsetWidth < window.innerWidth - 8;
-  tip.style.left = Math.max(4, fits ? x + 16 : x - tip.offsetWidth - 16) + "px";
-  tip.style.top = Math.max(4, Math.min(y + 16, window.innerHeight - tip.offsetHeight - 8)) + "px";
-}
-
-function hideTip() {
-  document.getElementById("tip").hidden = true;
 }
 
 function startTheme() {

@@ -98,7 +98,7 @@ def test_the_groups_are_there_with_what_became_of_them(study, html):
 
 def test_data_sources_findings_and_commands(study, html):
     text = Page(html).text
-    assert re.search(r"Task by task .* gsm8k compared 0\.\d+ \[0\.\d+, 0\.\d+\] .* math 0\.\d+", text)
+    assert re.search(r"Task by task .* gsm8k compared math algorithm=grpo 0\.\d+ \[0\.\d+, 0\.\d+\] 0\.\d+ \[", text)
     assert "harness train -m algorithm=dapo seed=1,2,3,4,5" in text
     assert all(run.where in text for run in study.runs)
     assert "Nothing else is known to differ." in text
