@@ -14,7 +14,7 @@ from harness.compare.report.differences import recorded, reruns, shared_facts
 from harness.compare.report.figures import PALETTE, curve_picture, shown_first, styles
 from harness.compare.report.parallel import parallel_coordinates
 from harness.compare.report.prompts import pairs
-from harness.compare.report.quantities import label, shown_metrics
+from harness.compare.report.quantities import compared, label, shown_metrics
 from harness.compare.report.tables import group_rows, shared_notes, tasks
 from harness.compare.report.verdicts import AT_ONCE, headline, shared_warnings, verdicts
 from harness.compare.report.words import count
@@ -60,7 +60,7 @@ def _content(study: Study) -> dict[str, Any]:
     findings = study.grouping.findings
     return {
         "study": study,
-        "metric": label(study.metric),
+        "metric": compared(study),
         "headline": headline(study),
         "verdicts": verdicts(study),
         "shared_warnings": shared_warnings(study),
@@ -77,7 +77,7 @@ def _content(study: Study) -> dict[str, Any]:
         "findings": [(place, [each for each in findings if each.where == place]) for place in _PLACES],
         "places": _PLACES,
         "shared": shared_facts(study),
-        "parallel": parallel_coordinates(study, label(study.metric)),
+        "parallel": parallel_coordinates(study, compared(study)),
         "reruns": reruns(study),
         "palette": PALETTE,
         "written": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",

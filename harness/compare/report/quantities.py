@@ -48,6 +48,12 @@ def label(metric: str) -> str:
     return LABELS.get(metric) or validation_label(metric)
 
 
+def compared(study: Study) -> str:
+    """What the groups' numbers are: the metric, or what it took to reach a value of it."""
+    measure = study.options.measure
+    return f"{measure} of {label(study.metric)}" if measure.kind == "until" else label(study.metric)
+
+
 def sources(metrics: Iterable[str], metric: str) -> list[str]:
     """The metrics that say the same as ``metric`` of each data source, itself included; none where it is of no source.
 

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from harness.compare.measure import Measure
 from harness.compare.report import write_report
 from harness.compare.report.html import render
 from harness.compare.study import Options, study_of
@@ -140,6 +141,13 @@ def test_many_comparisons_are_folded_the_decided_first(make_study, demo):
     assert "The other 2 comparisons" in html
     assert html.index("better</span>") < html.index("no difference shown</span>") if "no difference" in html else True
     assert 'class="chart parallel"' in html
+
+
+def test_steps_until_a_threshold_are_named_as_such(make_study):
+    study = make_study(options=Options(measure=Measure("until", "steps", 0.3)))
+    text = Page(render(study)).text
+    assert "steps until 0.3 of gsm8k accuracy" in text
+    assert "compared by steps until 0.3 of each run" in text
 
 
 def test_labels_are_text(make_study, demo):
