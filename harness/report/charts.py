@@ -32,8 +32,9 @@ class Series:
         xs: Steps, ascending.
         ys: A value for each; None where there is none, which leaves a gap.
         colour: Number of the page's colour, 0 to 7.
-        kind: ``line``, ``faint`` (a thin line behind another) or ``points`` (joined, each marked).
-        bars: Lower and upper ends of an interval about each value, for ``points``.
+        kind: ``line``, ``faint`` (a thin line behind another), ``points`` (joined, each marked) or ``band``.
+        bars: Lower and upper ends of an interval about each value, for ``points`` and ``band``.
+        dash: Number of the page's dash pattern, 0 (none) to 5.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Series:
     colour: int = 0
     kind: str = "line"
     bars: Sequence[tuple[float, float]] | None = None
+    dash: int = 0
 
 
 def line_chart(title: str, series: Sequence[Series], last_step: float, width: int = 520) -> Markup:
@@ -64,7 +66,8 @@ def line_chart(title: str, series: Sequence[Series], last_step: float, width: in
     ticks = nice_ticks(*padded_range(known))
     x, y = _x_scale((0, last_step), width), _y_scale(ticks)
     drawn = Markup("").join(_drawn(one, x, y) for one in series)
-    data = [{"l": one.label, "c": one.colour, "x": list(one.xs), "y": _short(one.ys)} for one in series]
+    read = (one for one in series if one.kind != "band")
+    data = [{"l": one.label, "c": one.colour, "x": list(one.xs), "y": _short(one.ys)} for one in read]
     return _svg(title, width, _axes(x, y, ticks, width) + drawn, x, data)
 
 
@@ -138,10 +141,13 @@ def _axes(x: Scale, y: Scale, ticks: Sequence[float], width: int) -> Markup:
 
 
 def _drawn(one: Series, x: Scale, y: Scale) -> Markup:
+    if one.kind == "band":
+        return Markup('<path class="band f{}" d="{}"/>').format(one.colour, _outline(one, x, y))
     points = [(x(step), y(value)) if value is not None else None for step, value in zip(one.xs, one.ys, strict=True)]
     known = [point for point in points if point]
     name = "line" if one.kind == "line" else one.kind
-    drawn = Markup('<path class="{} s{}" d="{}"/>').format(name, one.colour, _path(points))
+    dash = f" d{one.dash}" if one.dash else ""
+    drawn = Markup('<path class="{} s{}{}" d="{}"/>').format(name, one.colour, dash, _path(points))
     if one.kind == "points":
         for step, (low, high) in zip(one.xs, one.bars or (), strict=False):
             drawn += Markup('<path class="whisker s{}" d="M{:.1f} {:.1f}V{:.1f}"/>').format(
@@ -151,6 +157,14 @@ def _drawn(one: Series, x: Scale, y: Scale) -> Markup:
         for across, up in known:
             drawn += Markup('<circle class="dot f{}" cx="{:.1f}" cy="{:.1f}" r="4"/>').format(one.colour, across, up)
     return drawn
+
+
+def _outline(one: Series, x: Scale, y: Scale) -> str:
+    """The area between the ends of the bars."""
+    ends = list(zip(one.xs, one.bars or (), strict=True))
+    there = [(x(step), y(low)) for step, (low, _) in ends]
+    back = [(x(step), y(high)) for step, (_, high) in reversed(ends)]
+    return _path([*there, *back]) + "z" if ends else ""
 
 
 def _path(points: Sequence[tuple[float, float] | None]) -> str:
@@ -165,10 +179,10 @@ def _path(points: Sequence[tuple[float, float] | None]) -> str:
 
 def _thinned(one: Series) -> Series:
     """A long series as the means of consecutive steps: more points than pixels only weigh the page down."""
-    if len(one.xs) <= _MOST_POINTS:
+    if len(one.xs) <= _MOST_POINTS or one.kind == "band":
         return one
     xs = [x or 0.0 for x in bucket_means(list(one.xs), _MOST_POINTS)]
-    return Series(one.label, _rounded(xs), bucket_means(one.ys, _MOST_POINTS), one.colour, one.kind)
+    return Series(one.label, _rounded(xs), bucket_means(one.ys, _MOST_POINTS), one.colour, one.kind, None, one.dash)
 
 
 def _x_scale(values: Iterable[float], width: int) -> Scale:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness.records.atomic import write_text
 from harness.records.generations import Generation, read_generations, validation_steps
@@ -21,11 +17,10 @@ from harness.records.summary import RunSummary, summarise
 from harness.report import settings
 from harness.report.curves import figures
 from harness.report.examples import examples
+from harness.report.page import HERE, content_hash, environment, scripts
 from harness.report.statistics import Comparison, Estimate, compare, estimate
 from harness.terminal import text
 from harness.terminal.ending import last_lines, next_commands
-
-_HERE = Path(__file__).parent
 
 
 def write_report(run_folder: RunFolder | Path | str) -> Path:
@@ -44,14 +39,9 @@ def write_report(run_folder: RunFolder | Path | str) -> Path:
 
 def render(folder: RunFolder) -> str:
     """The report of a run as HTML."""
-    # Not select_autoescape: it goes by the template's suffix, and .j2 would not be escaped.
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(number=text.number, signed=text.signed, seconds=text.seconds)
-    script = (_HERE / "report.js").read_text(encoding="utf-8")
-    template = environment.get_template("template.html.j2")
-    return template.render(**_content(folder), script=script, script_hash=_content_hash(script))
+    script = scripts(HERE / "report.js")
+    template = environment().get_template("template.html.j2")
+    return template.render(**_content(folder), script=script, script_hash=content_hash(script))
 
 
 def _content(folder: RunFolder) -> dict[str, Any]:
@@ -162,8 +152,3 @@ def _files(folder: RunFolder) -> list[tuple[str, str]]:
 
 def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _content_hash(script: str) -> str:
-    """For the page's content security policy: this script runs, and none that a model wrote."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,16 +1,6 @@
-"use strict";
 // Shows the values under the pointer, for every chart of the page. The picture itself needs no script.
 (() => {
-  const tip = document.getElementById("tip");
   const shown = (value) => (value === null ? "–" : Math.abs(value) >= 1000 ? value.toLocaleString("en") : String(value));
-
-  function nearest(xs, wanted) {
-    let best = 0;
-    for (let i = 1; i < xs.length; i += 1) {
-      if (Math.abs(xs[i] - wanted) < Math.abs(xs[best] - wanted)) best = i;
-    }
-    return best;
-  }
 
   function row(series, index) {
     const line = document.createElement("div");
@@ -47,16 +37,11 @@
         .map((series) => [series, series.x.indexOf(step)])
         .filter(([, index]) => index >= 0)
         .map(([series, index]) => row(series, index));
-      tip.replaceChildren(head, ...rows);
-      tip.hidden = false;
-      const left = event.clientX + 16;
-      const fits = left + tip.offsetWidth < window.innerWidth - 8;
-      tip.style.left = (fits ? left : event.clientX - tip.offsetWidth - 16) + "px";
-      tip.style.top = Math.min(event.clientY + 16, window.innerHeight - tip.offsetHeight - 8) + "px";
+      showTip(event.clientX, event.clientY, head, ...rows);
     });
     svg.addEventListener("pointerleave", () => {
       cross.setAttribute("visibility", "hidden");
-      tip.hidden = true;
+      hideTip();
     });
   }
 
