@@ -32,8 +32,8 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
                             what makes the groups, and what each is held against
       --statistic mean|iqm --unpaired --strict
                             over seeds; seeds apart; refuse runs that differ in more than what was swept
-      --format table|json|csv|md|latex --json --out DIR
-                            what is printed; all of them and the report in a folder
+      --format table|json|csv|md|latex --json --out DIR --figures
+                            what is printed; all of them and the report in a folder, its figures as SVG
   evaluate RUN|CHECKPOINT|MODEL_FOLDER
                             validate only
   rerun RUN [overrides]     the same experiment as a new run, from its record, with the code of then
@@ -71,6 +71,7 @@ FLAGS: dict[str, dict[str, int]] = {
         "--all-pairs": 0,
         "--unpaired": 0,
         "--strict": 0,
+        "--figures": 0,
         "--json": 0,
     },
     "evaluate": {},

@@ -45,7 +45,7 @@ def compare_command(words: Sequence[str], flags: Mapping[str, Any]) -> str:
         raise ConfigurationError(
             f"The runs differ in more than what was swept:\n{told}", "Leave some out, or compare without --strict."
         )
-    written = _write(study, Path(str(flags["--out"]))) if flags.get("--out") else ""
+    written = _write(study, Path(str(flags["--out"])), flags) if flags.get("--out") else ""
     text = _table(study) if wanted == "table" else FORMATS[wanted](study).rstrip("\n")
     return text + (f"\n{written}" if written and wanted == "table" else "")
 
@@ -66,11 +66,15 @@ def _options(flags: Mapping[str, Any]) -> Options:
     )
 
 
-def _write(study: Study, folder: Path) -> str:
+def _write(study: Study, folder: Path, flags: Mapping[str, Any]) -> str:
+    from harness.compare.report import static_figures, write_report
+
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in FORMATS.items():
         write_text(folder / FILES[name], text(study))
-    return f"written: {', '.join(FILES.values())} in {folder}"
+    report = write_report(study, folder / "report.html")
+    figures = static_figures(study, folder) if flags.get("--figures") else []
+    return f"written: {', '.join([report.name, *FILES.values(), *(file.name for file in figures)])} in {folder}"
 
 
 def _table(study: Study) -> str:
