@@ -39,12 +39,14 @@ class Prompts:
 def compare_prompts(a: Sequence[RunData], b: Sequence[RunData], rng: np.random.Generator) -> Prompts | None:
     """Compare two groups over the prompts that both were asked.
 
+    Of each group the runs that are done count, if it has any: one that crashed early would move all to its last validation.
+
     Returns:
         None where they have no validation with samples in common, or fewer than two prompts.
     """
-    runs = [run for run in (*a, *b) if run.sample_steps]
-    shared = set.intersection(*(set(run.sample_steps) for run in runs)) if runs else set()
-    of_a, of_b = ([run for run in side if run.sample_steps] for side in (a, b))
+    of_a, of_b = _whole(a), _whole(b)
+    steps = [set(run.sample_steps) for run in (*of_a, *of_b)]
+    shared = set.intersection(*steps) if steps else set[int]()
     if not shared or not of_a or not of_b:
         return None
     step = max(shared)
@@ -63,6 +65,11 @@ def compare_prompts(a: Sequence[RunData], b: Sequence[RunData], rng: np.random.G
             mcnemar(one[0], other[0]) if single else None,
         )
     return None
+
+
+def _whole(side: Sequence[RunData]) -> list[RunData]:
+    sampled = [run for run in side if run.sample_steps]
+    return [run for run in sampled if run.state == "done"] or sampled
 
 
 def _scores(runs: Sequence[RunData], step: int, quantity: str) -> np.ndarray | None:

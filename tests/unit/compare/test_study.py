@@ -117,6 +117,8 @@ def test_prompts_are_paired(make_run: MakeRun) -> None:
                 for index in range(12)
             ]
             write_generations(run.generations, 4, samples)
+    early = make_run("algorithm=dapo", seed=9, end="failed", metrics={0: {METRIC: 0.0}})
+    write_generations(early.generations, 0, [Generation(index, "p", "r", "t", 0.0, 0) for index in range(12)])
     study = compare([str(run.path.parent)], Options(baseline="grpo"))
     prompts = study.prompts["algorithm=dapo", "algorithm=grpo"]
     assert (prompts.step, prompts.quantity, prompts.models.prompts) == (4, "correct", 12)
