@@ -39,12 +39,13 @@ class Prompts:
 def compare_prompts(a: Sequence[RunData], b: Sequence[RunData], rng: np.random.Generator) -> Prompts | None:
     """Compare two groups over the prompts that both were asked.
 
-    Of each group the runs that are done count, if it has any: one that crashed early would move all to its last validation.
+    Of each group the runs that are done count, if it has any: one that crashed early would move all to its own last
+    validation.
 
     Returns:
         None where they have no validation with samples in common, or fewer than two prompts.
     """
-    of_a, of_b = _whole(a), _whole(b)
+    of_a, of_b = whole_runs(a), whole_runs(b)
     steps = [set(run.sample_steps) for run in (*of_a, *of_b)]
     shared = set.intersection(*steps) if steps else set[int]()
     if not shared or not of_a or not of_b:
@@ -67,7 +68,8 @@ def compare_prompts(a: Sequence[RunData], b: Sequence[RunData], rng: np.random.G
     return None
 
 
-def _whole(side: Sequence[RunData]) -> list[RunData]:
+def whole_runs(side: Sequence[RunData]) -> list[RunData]:
+    """The runs of a group whose validations count: those that are done, or all that have any where none is."""
     sampled = [run for run in side if run.sample_steps]
     return [run for run in sampled if run.state == "done"] or sampled
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.compare.prompts import Prompts
+from harness.compare.prompts import Prompts, whole_runs
 from harness.compare.report import words
 from harness.compare.run_data import RunData
 from harness.compare.samples import Samples
@@ -80,7 +80,7 @@ def pairs(study: Study) -> tuple[list[dict[str, Any]], list[str]]:
         For each pair its ``rows`` (example, score of a, score of b, how the prompt ends, what was written or None), the
         largest differences first; and the texts that these name by their numbers.
     """
-    groups = {row.group.label: row.group.runs for row in study.rows}
+    groups = {row.group.label: whole_runs(row.group.runs) for row in study.rows}
     texts = Texts(ALL_TEXTS // max(len(study.prompts), 1))
     each_way = min(EACH_WAY, max(5, ALL_ROWS // 2 // max(len(study.prompts), 1)))
     scores: dict[tuple[str, int, str], dict[int, float]] = {}

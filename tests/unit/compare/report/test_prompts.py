@@ -15,7 +15,8 @@ def test_the_largest_differences_come_first_with_both_sides(study):
     pair = found[0]
     gaps = [abs(a - b) for _, a, b, _, _ in pair["rows"]]
     assert gaps == sorted(gaps, reverse=True)
-    assert len(gaps) + pair["equal"] == pair["prompts"] == 80
+    assert pair["prompts"] == 80
+    assert prompts.EACH_WAY < len(gaps) <= 80 - pair["equal"]
     index, a, b, said, example = pair["rows"][0]
     groups = {row.group.label: row.group.runs for row in study.rows}
     for side, mean in (("a", a), ("b", b)):
@@ -59,7 +60,7 @@ def test_a_long_text_keeps_its_ends_and_texts_are_kept_once():
 
 def test_what_the_prompts_say(study, make_study):
     said = " ".join(pairs(study)[0][0]["sentences"])
-    assert "These trained models on the same 80 prompts of the validation at step 30" in said
+    assert "These trained models on the same 80 prompts of the validation at step 60" in said
     assert "Other trainings, asked other prompts: " in said
     single = " ".join(pairs(make_study(seeds=(1,)))[0][0]["sentences"])
     assert "Whether other trainings would differ cannot be said" in single
