@@ -66,18 +66,20 @@ def test_batches_grow_one_sweep_and_the_same_command_draws_the_same(search: Call
 
 
 def test_what_fails_is_one_trial_where_the_sweeper_allows_it(search: Callable[..., Finished]) -> None:
-    grid = [
-        "hydra/sweeper/sampler=grid",
-        "hydra.sweeper.n_jobs=4",
+    # twelve draws have all four values; the grid's own sampler breaks where the last one that it visits fails
+    draws = [
+        "hydra/sweeper/sampler=random",
+        "hydra.sweeper.n_trials=12",
+        "hydra.sweeper.n_jobs=12",
         "cluster.at_once=4",
-        f"{RATE}=1e-6,3e-5,9.5e-5,5e-5",
+        f"{RATE}=choice(1e-6,3e-5,9.5e-5,5e-5)",
     ]
-    lenient = search(*grid, "hydra.sweeper.max_failure_rate=0.5")
+    lenient = search(*draws, "hydra.sweeper.max_failure_rate=0.9")
     assert lenient.code == 1  # a run has failed, and the search came to its end
     assert "validation is never a number but nan" in lenient.err
     assert "lr=9.5e-05 failed: 9.5e-05 is too much" in lenient.err
     assert results(opened(lenient)[0])["best_params"] in ({RATE: 3e-5}, {RATE: 5e-5})
-    strict = search(*grid)  # asks for the failed one alone again
+    strict = search(*draws)  # asks for the failed one alone again
     assert strict.code == 1
     assert [run.label for run in opened(strict)[1].runs] == ["lr=9.5e-05"]
     assert "\nerror: " in strict.err
