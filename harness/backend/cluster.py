@@ -9,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import signal
-import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ import psutil
 import ray
 from omegaconf import DictConfig, OmegaConf
 
+from harness.backend.leftovers import processes_ended, temporary_folder
 from harness.backend.nodes import Nodes
 from harness.errors import TrainingError
 from harness.records import signs, stacks
@@ -30,8 +29,6 @@ from harness.records.meeting import Meeting
 LOGICAL_CPUS = 32  # Ray's scheduling slots on a CPU machine; the processes take turns, so they need not be cores
 OBJECT_STORE_BYTES = 512 * 2**20  # batches travel through TransferQueue, not through Ray's object store
 MEMORY_NEEDED_BYTES = 2 * 2**30  # Ray's processes and verl's imports, before any model
-SHUTDOWN_SECONDS = 10.0
-ORPHANS_SECONDS = 10  # in which Ray's workers end by themselves when the driver has been killed
 
 
 @contextlib.contextmanager
@@ -177,77 +174,6 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
-# $0 is the folder; each line is a process to end should this one be killed, or the word that all went well
-JANITOR = f"""
-while read -r line; do [ "$line" = done ] && rm -rf "$0" && exit; started="$started $line"; done
-sleep {ORPHANS_SECONDS}
-for pid in $started; do grep -qsE "^(ray|gcs_server)" "/proc/$pid/comm" && kill -9 "$pid"; done
-rm -rf "$0"
-"""
-
-
-@contextlib.contextmanager
-def temporary_folder() -> Iterator[tuple[str, Callable[[], None]]]:
-    """A folder that is gone afterwards, even if this process is killed, and with it what Ray leaves running then.
-
-    Ray's workers end with their driver, but the agents of its node go on for minutes. A shell outside this process's
-    session waits for a word from it that does not come if it is killed.
-
-    Yields:
-        The folder, whose name is short because the paths of Ray's sockets may have 107 characters; and a function that
-        notes the processes started so far.
-    """
-    folder = tempfile.mkdtemp(prefix="hr-", dir=os.environ.get("RAY_TMPDIR") or "/tmp")
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
-    janitor = subprocess.Popen(["sh", "-c", JANITOR, folder], stdin=subprocess.PIPE, start_new_session=True, text=True)
-
-    def note_processes() -> None:
-        started = {child.pid for child in psutil.Process().children(recursive=True)} - before - {janitor.pid}
-        _tell(janitor, *(str(pid) for pid in started))
-
-    try:
-        yield folder, note_processes
-    finally:
-        _tell(janitor, "done")
-        janitor.wait()
-        shutil.rmtree(folder, ignore_errors=True)  # where the janitor got a signal that was for this process
-
-
 def _made(folder: str) -> str:
     Path(folder).mkdir()
     return folder
-
-
-def _tell(janitor: subprocess.Popen[str], *lines: str) -> None:
-    if janitor.stdin:
-        with contextlib.suppress(BrokenPipeError):
-            janitor.stdin.write("".join(f"{line}\n" for line in lines))
-            janitor.stdin.flush()
-
-
-@contextlib.contextmanager
-def processes_ended(patience: float = SHUTDOWN_SECONDS) -> Iterator[Callable[[], None]]:
-    """End what was started in the body and has outlived it.
-
-    Args:
-        patience: How long it may outlive it, in seconds.
-
-    Yields:
-        A function to call before Ray shuts down: afterwards its orphans are nobody's children.
-    """
-    here = psutil.Process()
-    before = {child.pid for child in here.children(recursive=True)}
-    started: list[psutil.Process] = []
-
-    def note() -> None:
-        started.extend(child for child in here.children(recursive=True) if child.pid not in before)
-
-    try:
-        yield note
-    finally:
-        note()
-        _, alive = psutil.wait_procs(started, timeout=patience)
-        for process in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(alive, timeout=SHUTDOWN_SECONDS)

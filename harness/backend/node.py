@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from harness.backend.cluster import processes_ended, temporary_folder
+from harness.backend.leftovers import processes_ended, temporary_folder
 from harness.backend.nodes import SILENT_SECONDS, answers_at
 from harness.records.meeting import Head, Meeting
 
