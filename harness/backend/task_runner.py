@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.errors import ConfigurationError
 from harness.records.stacks import answer_with_stacks
+from harness.tracking.process import verls_trackers
 
 
 class TaskRunner:
@@ -48,7 +49,7 @@ class TaskRunner:
         config = self.config
         config.transfer_queue.enable = True
         # W&B is told by a process of its own, see harness.tracking
-        config.trainer.logger = [name for name in config.trainer.logger if name != "wandb"]
+        config.trainer.logger = [name for name in verls_trackers(config.trainer.logger) if name != "wandb"]
         install_reward_bridge(config)
         tq.init(config.transfer_queue)
         succeeded = False

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -22,8 +23,13 @@ IN_A_HURRY_SECONDS = 3.0  # where a scheduler or a person has asked for the end
 
 def tracks(config: Mapping[str, Any]) -> bool:
     """Whether a configuration asks for W&B; also as verl's users ask, by ``trainer.logger``."""
-    logger = (config.get("trainer") or {}).get("logger") or ()
-    return (config.get("tracking") or {}).get("backend") == "wandb" or "wandb" in logger
+    trackers = verls_trackers((config.get("trainer") or {}).get("logger"))
+    return (config.get("tracking") or {}).get("backend") == "wandb" or "wandb" in trackers
+
+
+def verls_trackers(logger: Any) -> list[str]:
+    """``trainer.logger`` as a list; verl takes a single name too."""
+    return [logger] if isinstance(logger, str) else list(logger or ())
 
 
 @contextlib.contextmanager
@@ -34,12 +40,11 @@ def tracked(run: RunFolder) -> Iterator[None]:
         run: The run's folder; its configuration says whether it is followed.
     """
     config = _config(run)
-    if not tracks(config):
+    if not tracks(config) or os.environ.get("WANDB_MODE") == "disabled":
         yield
         return
     seconds = float((config.get("tracking") or {}).get("finish_seconds") or 0)
-    if read_tracking(run) == TrackingState():
-        write_tracking(run, TrackingState(why="W&B has not been told of it yet"))
+    write_tracking(run, replace(read_tracking(run), uploaded=False, why="W&B has not been told of it yet"))
     command = [sys.executable, "-m", "harness.tracking.follow", str(run.path), "--of", str(os.getpid())]
     with (run.path / LOG).open("ab") as log:
         follower = subprocess.Popen(

@@ -73,6 +73,24 @@ def test_where_wandb_is_not_to_be_had_it_is_kept_and_uploaded_later(
         assert capsys.readouterr().out == "W&B has everything.\n"
 
 
+def test_a_training_is_shown_in_wandb(
+    harness: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    with wandb_server() as server:
+        for name, value in server.variables.items():
+            monkeypatch.setenv(name, value)
+        finished = harness("train", *SHORT, "trainer.logger=wandb", folder=tmp_path)
+        assert finished.code == 0, finished.err
+        assert f"W&B: {server.variables['WANDB_BASE_URL']}/lab/" in finished.out
+        (rows,) = server.history.values()
+        assert {row["_step"] for row in rows if "actor/pg_loss" in row} == {1, 2}
+        (about,) = server.runs.values()
+        assert about["exitcode"] == 0
+    assert read_tracking(finished.run).uploaded
+    assert "Connection lost" not in (finished.run.path / "tracking.log").read_text()
+
+
 def test_a_training_does_not_wait_for_wandb(
     harness: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +101,7 @@ def test_a_training_does_not_wait_for_wandb(
         finished = harness("train", *SHORT, "tracking=wandb", "tracking.finish_seconds=1", folder=tmp_path)
         assert finished.code == 0, finished.err
         assert "Upload it with: harness sync outputs/quickstart_tiny/" in finished.out
+        assert "Connection lost" not in (finished.run.path / "tracking.log").read_text()
         assert finished.out.strip().splitlines()[-1].startswith("run: ")
         server.mode = "ok"
         assert harness("sync", folder=tmp_path).code == 0

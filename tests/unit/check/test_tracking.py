@@ -30,7 +30,14 @@ def test_what_means_nothing(word: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("words", "asked"),
-    [([], False), (["tracking=wandb"], True), (["tracking=offline"], True), (["trainer.logger=[console,wandb]"], True)],
+    [
+        ([], False),
+        (["tracking=wandb"], True),
+        (["tracking=offline"], True),
+        (["trainer.logger=[console,wandb]"], True),
+        (["trainer.logger=wandb"], True),
+        (["trainer.logger=console"], False),
+    ],
 )
 def test_who_asks_for_it(words: list[str], asked: bool) -> None:
     config = compose_config([TINY, *words])
