@@ -57,7 +57,7 @@ def identity_of(run: RunFolder) -> Identity:
     }
     evaluates = bool(_at(config, "trainer.val_only"))
     return Identity(
-        id=str(about.get("id") or "-".join([config.get("name", "run"), *_sweep(run), run.run_id])),
+        id=str(about.get("id") or "-".join([config.get("name", "run"), *_sweep(run), run.run_id, *_beginnings(run)])),
         name=str(about.get("name") or run.run_id),
         project=str(about.get("project") or _at(config, "trainer.project_name") or "harness"),
         entity=about.get("entity"),
@@ -72,6 +72,12 @@ def identity_of(run: RunFolder) -> Identity:
 def _sweep(run: RunFolder) -> list[str]:
     """The sweep's folder, where the run is in one: runs' own folders are alike in all sweeps of an experiment."""
     return [run.path.absolute().parent.name] if (run.path.parent / "sweep.yaml").is_file() else []
+
+
+def _beginnings(run: RunFolder) -> list[str]:
+    """Which one it is, of a run that has begun again: W&B would keep the steps of the one before."""
+    earlier = sum(1 for _ in run.path.glob("earlier/*"))
+    return [str(earlier + 1)] if earlier else []
 
 
 def _group(config: Mapping[str, Any], words: list[str], run: RunFolder) -> str:
