@@ -14,15 +14,14 @@ from harness.launch.stacks import take_stacks
 from harness.records.stacks import FOLDER
 
 ANSWERS = """
-import ctypes, os, sys, threading
+import ctypes, os, threading
 ctypes.CDLL(None).prctl(4, 0)  # not dumpable: without root, nobody may trace it
 from harness.records.stacks import answer_with_stacks
 answer_with_stacks()
-if {fork} and not (child := os.fork()):
-    sys.stdout = None
-def wait_for_what_never_comes():
-    print("ready", flush=True)
-    threading.Event().wait()
+if {fork}:
+    os.fork()
+def wait_for_what_never_comes():  # one line, so that it waits there whatever it has come to
+    os.write(1, b"ready\\n"), threading.Event().wait()
 wait_for_what_never_comes()
 """
 
@@ -44,13 +43,13 @@ def started(tmp_path: Path) -> Iterator[list[subprocess.Popen]]:
         process.communicate()
 
 
-def start(code: str, folder: Path) -> subprocess.Popen:
-    """A process that has said that it is ready."""
+def start(code: str, folder: Path, ready: int = 1) -> subprocess.Popen:
+    """A process that has said that it is ready, and so have those that it forked."""
     file = folder / f"users_{len(list(folder.glob('*.py')))}.py"
     file.write_text(code)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
     process = subprocess.Popen([sys.executable, file], stdout=subprocess.PIPE, env=environment)
-    assert process.stdout.readline() == b"ready\n"
+    assert all(process.stdout.readline() == b"ready\n" for _ in range(ready))
     return process
 
 
@@ -65,13 +64,13 @@ def test_those_that_answer_tell_where_they_wait(answers: Path, started: list, tm
         place = take_stacks(tmp_path / time)
         text = text_of(tmp_path / time, started[0])
         assert text.count("in wait_for_what_never_comes") == 1
-        assert place == "users_0.py:10 in wait_for_what_never_comes"
+        assert place == "users_0.py:9 in wait_for_what_never_comes"
     assert "take_stacks" in next((tmp_path / "first").glob("*-driver.txt")).read_text()
     assert started[0].poll() is None
 
 
 def test_a_forked_process_answers_for_itself(answers: Path, started: list, tmp_path: Path) -> None:
-    started.append(start(ANSWERS.format(fork=True), tmp_path))
+    started.append(start(ANSWERS.format(fork=True), tmp_path, ready=2))
     take_stacks(tmp_path / "stacks")
     assert text_of(tmp_path / "stacks", started[0]).count("in wait_for_what_never_comes") == 1
     names = {int(file.name) for file in answers.iterdir()}
