@@ -1,6 +1,6 @@
 # Everything starts here: `make` lists the targets. Needs Python 3.11 or 3.12 and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-integration evidence lint format lock clean
+.PHONY: help setup demo test test-unit test-integration evidence gpu-check lint format lock clean
 
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(or $(shell for p in python3.11 python3 python3.12; do "$$p" -c '$(SUITABLE)' 2>/dev/null && echo "$$p" && break; done),python3)
@@ -38,6 +38,10 @@ evidence: setup ## what takes too long for CI, into benchmarks/results/; resumab
 	$(BIN)/python benchmarks/slurm_study.py
 	$(BIN)/python benchmarks/statistics_coverage.py
 
+gpu-check: ## on a CUDA machine: its own environment with vLLM (.venv-gpu), then what works there and how fast
+	@$(PYTHON) scripts/setup_env.py --venv .venv-gpu --lock gpu
+	.venv-gpu/bin/python benchmarks/gpu_check.py
+
 lint: setup ## style, format, types and import direction
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,9 +52,12 @@ format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: setup ## requirements/cpu.lock from pyproject.toml; keeps its versions unless LOCK_ARGS=--upgrade
+lock: setup ## requirements/*.lock from pyproject.toml; keeps their versions unless LOCK_ARGS=--upgrade
 	$(BIN)/uv pip compile pyproject.toml requirements/cpu.in --extra cpu --extra dev --extra optuna --python-version 3.11 \
 		--quiet --custom-compile-command 'make lock' --output-file requirements/cpu.lock $(LOCK_ARGS)
+	$(BIN)/uv pip compile pyproject.toml requirements/cpu.in --extra gpu --extra dev --extra optuna --python-version 3.11 \
+		--python-platform x86_64-manylinux_2_28 --quiet --custom-compile-command 'make lock' \
+		--output-file requirements/gpu.lock $(LOCK_ARGS)
 
 clean: ## remove caches and builds; keeps .venv and outputs/
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,6 +1,6 @@
-"""Make the CPU environment: a virtual environment with requirements/cpu.lock and this project, editable.
+"""Make an environment: a virtual environment with requirements/cpu.lock and this project, editable.
 
-    python3.11 scripts/setup_env.py [--venv .venv]
+    python3.11 scripts/setup_env.py [--venv .venv] [--lock cpu|gpu]
 
 Needs only Python's standard library. A second call changes nothing; a call after an interrupted one, or after a change
 of the lock, builds the environment afresh, so that it never holds anything but the lock.
@@ -24,7 +24,7 @@ from pathlib import Path
 import debian
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK = ROOT / "requirements" / "cpu.lock"
+LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("cpu", "gpu")}
 UV = "uv==0.13.9"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 OLDEST, NEWEST = (3, 11), (3, 12)
@@ -38,20 +38,20 @@ def say(text: str) -> None:
     print(f"[setup {time.monotonic() - started:5.1f} s] {text}", flush=True)
 
 
-def fingerprint() -> str:
+def fingerprint(lock: Path) -> str:
     """Return a hash of everything that decides what gets installed, and where."""
     import tomllib  # 3.11 has it; an older Python must live long enough to be told so
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    decisive = [project["project"], project["build-system"], LOCK.read_text(), Path(__file__).read_text()]
+    decisive = [project["project"], project["build-system"], lock.read_text(), Path(__file__).read_text()]
     return hashlib.sha256(repr([*decisive, str(ROOT), sys.version]).encode()).hexdigest()
 
 
-def locked_torch() -> str:
+def locked_torch(lock: Path) -> str:
     """Return torch's pin as it stands in the lock, such as ``torch==2.13.0``."""
-    found = re.search(r"^torch==[\w.]+", LOCK.read_text(), re.MULTILINE)
+    found = re.search(r"^torch==[\w.]+", lock.read_text(), re.MULTILINE)
     if not found:
-        raise SystemExit(f"{LOCK} does not pin torch. Make the lock again: make lock")
+        raise SystemExit(f"{lock} does not pin torch. Make the lock again: make lock")
     return found[0]
 
 
@@ -118,10 +118,11 @@ class Environment:
         remedy = f"Is {TORCH_CPU_INDEX} reachable? If not, put torch's +cpu wheel where pip looks (PIP_FIND_LINKS)."
         self.pip_install(*source, requirement, remedy=remedy if source else "")
 
-    def install_rest(self) -> None:
-        """Install every other locked package, then this project itself."""
+    def install_rest(self, lock: Path) -> None:
+        """Install every locked package that is not there yet."""
         wanted = self.path / "requirements.txt"
-        wanted.write_text("".join(line for line in LOCK.open() if not line.startswith("torch==")))
+        there = () if lock == LOCKS["gpu"] else ("torch==",)
+        wanted.write_text("".join(line for line in lock.open() if not line.startswith(there)))
         count = len(re.findall(r"^[\w.-]+==", wanted.read_text(), re.MULTILINE))
         if self.has_uv():
             say(f"installing {count} packages with {UV}")
@@ -147,15 +148,16 @@ class Environment:
         self.pip_install("--no-build-isolation", "--editable", ROOT)
 
 
-def set_up(environment: Environment) -> None:
-    """Build an environment from the lock; do nothing where it is there already."""
-    wanted = fingerprint()
+def set_up(environment: Environment, lock: Path) -> None:
+    """Build an environment from a lock; do nothing where it is there already."""
+    wanted = fingerprint(lock)
     if environment.is_complete(wanted):
         return
     debian.install(debian.missing_compiler(), why="pycosat, which reasoning-gym needs, comes as C source")
     environment.create()
-    environment.install_torch(locked_torch())
-    environment.install_rest()
+    if lock == LOCKS["cpu"]:  # the registry's torch is the one for CUDA
+        environment.install_torch(locked_torch(lock))
+    environment.install_rest(lock)
     environment.install_project()
     environment.compile()
     environment.stamp.write_text(wanted + "\n")
@@ -166,6 +168,7 @@ def main() -> None:
     """Read the command line and make the environment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="folder of the environment")
+    parser.add_argument("--lock", choices=LOCKS, default="cpu", help="what for: processors, or NVIDIA GPUs with vLLM")
     arguments = parser.parse_args()
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         raise SystemExit(
@@ -173,7 +176,7 @@ def main() -> None:
             "Name one: make setup PYTHON=/path/to/python3.11"
         )
     try:
-        set_up(Environment(arguments.venv.absolute()))
+        set_up(Environment(arguments.venv.absolute()), LOCKS[arguments.lock])
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

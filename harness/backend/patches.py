@@ -17,10 +17,11 @@ def apply_process_patches() -> None:
     _one_backend_for_the_process_group()
 
 
-def apply_engine_patches() -> None:
-    """For the processes that hold models on a CPU; imports the training engine."""
-    _critic_without_flash_attention()
-    _reference_without_pinned_memory()
+def apply_engine_patches(*, cpu: bool) -> None:
+    """For the processes that hold models; imports the training engine."""
+    _critic_with_the_models_attention()
+    if cpu:
+        _reference_without_pinned_memory()
 
 
 def _replace(module: object, name: str, make: Callable[[Callable], Callable]) -> None:
@@ -45,8 +46,8 @@ def _one_backend_for_the_process_group() -> None:
     _replace(distributed, "initialize_global_process_group_ray", make)
 
 
-def _critic_without_flash_attention() -> None:
-    """`load_valuehead_model` hard-codes flash_attention_2, which has no CPU kernels. Versions: 0.9.1."""
+def _critic_with_the_models_attention() -> None:
+    """`load_valuehead_model` hard-codes flash_attention_2, which few machines have. Versions: 0.9.1."""
     import verl.utils.model as model
 
     def make(original: Callable) -> Callable:
@@ -57,7 +58,7 @@ def _critic_without_flash_attention() -> None:
                 local_path,
                 dtype=torch_dtype,
                 config=model_config,
-                attn_implementation="sdpa",
+                attn_implementation=model_config._attn_implementation or "sdpa",
                 trust_remote_code=trust_remote_code,
             )
 

@@ -1,4 +1,4 @@
-"""The training workers: verl's own, with the configured policy loss and, on a CPU, the engine's patches.
+"""The training workers: verl's own, with the configured policy loss and the engine's patches.
 
 verl's trainer makes its workers from `role_worker_mapping`; `with_components` puts these subclasses in their place.
 """
@@ -15,6 +15,7 @@ from verl.single_controller.base.decorator import Dispatch, register
 from verl.workers.engine_workers import ActorRolloutRefWorker, TrainingWorker
 
 from harness.backend.cpu.engine import use_cpu_engines
+from harness.backend.cuda import attention as packed_attention
 from harness.backend.patches import apply_engine_patches
 from harness.backend.policy_loss import use_policy_loss
 from harness.records.signs import give_sign
@@ -23,8 +24,10 @@ COMPONENTS_KEY = "harness"  # under actor_rollout_ref: the nodes that worker pro
 
 
 def _prepare_process() -> None:
-    if os.environ.get("VERL_PLATFORM") == "cpu":
-        apply_engine_patches()
+    on_cpu = os.environ.get("VERL_PLATFORM") == "cpu"
+    apply_engine_patches(cpu=on_cpu)
+    packed_attention.register()
+    if on_cpu:
         use_cpu_engines()
 
 

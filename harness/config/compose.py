@@ -18,6 +18,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from harness.components.kinds import KINDS, option_node, package
+from harness.config.appended import added_or_set
 from harness.config.catalogue import option_file
 from harness.config.classic import without_what_sets
 from harness.config.custom import resolve_custom
@@ -64,7 +65,7 @@ def compose_config(
         _prepare_hydra(config_folders(project))
         overrides = _given_experiment(experiment, overrides, project)
     with hydra_loader(overrides, project):
-        config = compose(config_name=ROOT, overrides=list(overrides))
+        config = compose(config_name=ROOT, overrides=added_or_set(overrides))
     _require_sections(config)
     _require_typed(config, overrides)
     with open_dict(config):

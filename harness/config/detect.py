@@ -32,6 +32,11 @@ def detect_rollout() -> str:
     return "vllm" if detect_device() == "cuda" and find_spec("vllm") else "builtin"
 
 
+def detect_attention() -> str:
+    """The attention to train with on a GPU: flash-attn's where it is installed, else PyTorch's own kernels."""
+    return "flash_attention_2" if find_spec("flash_attn") else "harness_packed"
+
+
 def detect_accelerators() -> int:
     """GPUs to train on, or one logical slot on a CPU."""
     return visible_gpus() if detect_device() == "cuda" else 1
@@ -68,6 +73,13 @@ def choose(value: Any, match: Any, then: Any, otherwise: Any) -> Any:
 
 def register_resolvers() -> None:
     """Make these functions available to YAML as ``${detect_device:}`` and so on."""
-    for resolver in (detect_device, detect_rollout, detect_accelerators, detect_gpu, detect_bf16):
+    for resolver in (
+        detect_device,
+        detect_rollout,
+        detect_attention,
+        detect_accelerators,
+        detect_gpu,
+        detect_bf16,
+    ):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True, use_cache=True)
     OmegaConf.register_new_resolver(choose.__name__, choose, replace=True)

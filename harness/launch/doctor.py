@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from packaging.requirements import Requirement
 
-from harness.config.detect import detect_bf16, detect_rollout, visible_gpus
+from harness.config.detect import detect_attention, detect_bf16, detect_rollout, visible_gpus
 from harness.tracking.wandb_run import has_key
 
 PROJECT = "rl-harness"
@@ -54,14 +54,16 @@ def doctor_report() -> tuple[str, bool]:
 
 
 def _packages() -> Iterator[Finding]:
-    """The extra that is installed, against the versions that are known to work together."""
-    extra = "gpu" if installed("vllm") else "cpu"
+    """The extra that this machine needs, against the versions that are known to work together."""
+    extra = "gpu" if installed("vllm") or visible_gpus() else "cpu"
     wrong = []
     for text in requires(PROJECT) or ():
         requirement = Requirement(text)
         if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
             continue
         found = installed(requirement.name)
+        if not found and requirement.name == "vllm":
+            continue  # the built-in server takes its place
         if not found or not requirement.specifier.contains(found, prereleases=True):
             wrong.append(f"{requirement.name}{requirement.specifier} ({found or 'missing'})")
     names = ("verl", "torch", "transformers", "ray", "vllm")
@@ -95,7 +97,11 @@ def _machine() -> Iterator[Finding]:
     free = memory.available / GIGABYTE
     yield Finding("ok" if free >= 4 else "wrong", "memory", f"{free:.0f} of {memory.total / GIGABYTE:.0f} GB free",
                   "" if free >= 4 else "The smallest training takes 4 GB.")  # fmt: skip
-    yield Finding("ok", "generation", f"rollout={detect_rollout()}")
+    slow = gpus and detect_rollout() == "builtin"
+    yield Finding("note" if slow else "ok", "generation", f"rollout={detect_rollout()}",
+                  f"pip install '{PROJECT}[gpu]' brings vLLM, for large models." if slow else "")  # fmt: skip
+    if gpus:
+        yield Finding("ok", "attention", f"{detect_attention()}, used for training")
 
 
 def _places() -> Iterator[Finding]:

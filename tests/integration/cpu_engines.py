@@ -118,7 +118,7 @@ def measure(kind: str, config: Any, temperature: float) -> dict[str, Any]:
 
 def main() -> None:
     """Measure verl's engines, then the CPU's."""
-    apply_engine_patches()
+    apply_engine_patches(cpu=True)
     torch.distributed.init_process_group("gloo", init_method=f"file://{tempfile.mkdtemp()}/store", rank=0, world_size=1)
     config = resolve(
         compose_config(

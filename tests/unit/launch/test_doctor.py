@@ -58,3 +58,16 @@ def test_nothing_heavy_is_loaded() -> None:
     code = "import sys; from harness.cli import main; main(['doctor']); print(sorted({'torch', 'verl', 'ray'} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.splitlines()[-1] == "[]"
+
+
+def test_a_gpu_machine_is_measured_by_the_gpu_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "visible_gpus", lambda: 1)
+    monkeypatch.setenv("HARNESS_DEVICE", "cuda")
+    real = doctor.installed
+    monkeypatch.setattr(doctor, "installed", lambda name: "" if name == "vllm" else real(name))
+    text, works = doctor.doctor_report()
+    assert not works  # this environment has the processor's torch
+    assert "packages (gpu)" in text
+    assert "vllm==" not in text  # works without
+    assert "rl-harness[gpu]' brings vLLM" in text
+    assert "harness_packed, used for training" in text

@@ -1,0 +1,1 @@
+"""What the harness adds to verl on NVIDIA GPUs."""
