@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.check.model_shape import ModelShape, described_model, model_shape
+from harness.check.model_shape import ModelShape, described_model, model_positions, model_shape
 from harness.check.problem import Problem
 from harness.check.training_memory import (
     ACTOR,
@@ -99,6 +99,40 @@ def memory_problems(tree: Tree) -> Iterator[Problem]:
                 f"cluster.gpu={gpu}: {phase} is more than its {memory:g} GB.",
                 _remedy(tree, phase), gpu, warning=not counted,
             )  # fmt: skip
+    if memory:
+        yield from _one_sequence(tree, memory)
+
+
+def _one_sequence(tree: Tree, memory: float) -> Iterator[Problem]:
+    """vLLM does not start with a cache that is too small for the longest sequence it may be asked for."""
+    shape, key = model_shape(described_model(tree)), f"{_ROLLOUT}.gpu_memory_utilization"
+    if shape is None or lookup(tree, f"{_ROLLOUT}.name") != "vllm" or lookup(tree, "trainer.device") == "cpu":
+        return
+    limit = int(number(tree, f"{_ROLLOUT}.max_model_len"))
+    longest = limit or model_positions(described_model(tree)) or sum(_lengths(tree))
+    ranks = number(tree, f"{_ROLLOUT}.tensor_model_parallel_size", 1)
+    share, weights = _server_share(tree, memory), 2 * shape.parameters / GIGABYTE / ranks
+    needed = longest * shape.kv_bytes_per_token / ranks / GIGABYTE
+    if share - weights - RESERVED < needed:
+        why = "" if limit else f", as {_ROLLOUT}.max_model_len is not set"
+        beside = f"leaves {max(0.0, share - weights):.1f} GB beside the server's weights of {weights:.1f} GB"
+        yield Problem(
+            "memory", key,
+            f"{key}={share / memory:g} of {memory:g} GB {beside}. One sequence of {longest:,} tokens{why} takes "
+            f"{needed:.1f} GB of cache there, and the workspace about {RESERVED:g} GB.",
+            f"Raise it, set {_ROLLOUT}.max_model_len={sum(_lengths(tree))}, or serve from more GPUs: "
+            f"{_ROLLOUT}.tensor_model_parallel_size.", share / memory, warning=share - weights >= needed,
+        )  # fmt: skip
+
+
+def _lengths(tree: Tree) -> list[int]:
+    """Longest prompt and response, in tokens."""
+    return [int(number(tree, f"data.max_{part}_length", 512)) for part in ("prompt", "response")]
+
+
+def _server_share(tree: Tree, memory: float) -> float:
+    """What a generation server takes of each GPU, in GB."""
+    return number(tree, f"{_ROLLOUT}.gpu_memory_utilization", 0.5) * memory
 
 
 def _remedy(tree: Tree, phase: Phase) -> str:
@@ -117,10 +151,10 @@ def _remedy(tree: Tree, phase: Phase) -> str:
 def _generation(tree: Tree, shape: ModelShape, memory: float) -> Phase:
     """The server takes its share of the GPU whatever is in it; what the trainer leaves there comes on top."""
     ranks = number(tree, f"{_ROLLOUT}.tensor_model_parallel_size", 1)
-    share = number(tree, f"{_ROLLOUT}.gpu_memory_utilization", 0.5) * memory
+    share = _server_share(tree, memory)
     weights = 2 * shape.parameters / GIGABYTE / ranks
     cache = share - weights - RESERVED
-    length = number(tree, "data.max_prompt_length", 512) + number(tree, "data.max_response_length", 512)
+    length = sum(_lengths(tree))
     sequences = max(0.0, cache) * GIGABYTE * ranks / (shape.kv_bytes_per_token * length)
     terms = [Term("the server's weights", weights), Term("its cache and workspace", max(0.0, share - weights))]
     if lookup(tree, "trainer.v1.trainer_mode") != "separate_async":
