@@ -114,7 +114,7 @@ def _one_sequence(tree: Tree, memory: float) -> Iterator[Problem]:
     share, weights = _server_share(tree, memory), 2 * shape.parameters / GIGABYTE / ranks
     needed = longest * shape.kv_bytes_per_token / ranks / GIGABYTE
     if share - weights - RESERVED < needed:
-        why = "" if limit else f", as {_ROLLOUT}.max_model_len is not set"
+        why = "" if limit else " (max_model_len is not set)"
         beside = f"leaves {max(0.0, share - weights):.1f} GB beside the server's weights of {weights:.1f} GB"
         yield Problem(
             "memory", key,
