@@ -159,6 +159,21 @@ def test_values_of_published_runs() -> None:
     assert (prime["algorithm_steps"]["update"], prime["actor_rollout_ref"]["actor"]["entropy_coeff"]) == ("after", 0)
 
 
+def test_the_guides_machine_and_commands_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (ROOT / "docs/guides/models.md").read_text()
+    (name,) = re.findall(r"conf/machine/(\w+)\.yaml", guide)
+    (body,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    (tmp_path / "conf/machine").mkdir(parents=True)
+    (tmp_path / f"conf/machine/{name}.yaml").write_text(body)
+    monkeypatch.chdir(tmp_path)
+    commands = [line.split()[2:] for line in guide.splitlines() if line.startswith("harness ")]
+    assert len(commands) == 3
+    for words in [*commands, ["experiment=grpo_lora_gsm8k", f"machine={name}"]]:
+        text, wrong = check_report(words, strict=True)
+        assert not wrong, text
+    assert "of each a100_40gb (40 GB)" in text
+
+
 def test_a_machine_and_slurm_go_together() -> None:
     config = compose_config(["experiment=grpo_gsm8k", "machine=h100x8x2", "cluster=slurm"])
     assert (config.cluster.launcher, config.cluster.nodes, config.trainer.n_gpus_per_node) == ("slurm", 2, 8)
