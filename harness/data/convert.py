@@ -107,6 +107,19 @@ def write_account(path: Path, origin: Mapping[str, Any], accounts: Mapping[str, 
     (path / "source.json").write_text(json.dumps({**origin, "splits": told}, indent=2, ensure_ascii=False) + "\n")
 
 
+def left_out(path: Path) -> list[str]:
+    """What a data set's folder tells of rows that were left out, a line for each split and reason."""
+    try:
+        splits = json.loads((path / "source.json").read_text()).get("splits", {})
+    except (OSError, ValueError):
+        return []  # not a folder of this module
+    return [
+        f"{split}: {count} of {account['read']} rows left out: {reason}"
+        for split, account in splits.items()
+        for reason, count in account["left_out"].items()
+    ]
+
+
 def text(row: Mapping[str, Any], column: str) -> str:
     """A column's text.
 

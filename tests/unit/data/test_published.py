@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -221,7 +222,9 @@ def test_settings_that_say_nothing_are_refused(tmp_path: Path, made: Path) -> No
 
 SOURCES = {
     "gsm8k": lambda folder: {"source": published.gsm8k(folder)},
-    "math": lambda folder: dict(zip(("source", "held_out"), published.math(folder), strict=True)),
+    "math": lambda folder: (
+        dict(zip(("source", "held_out"), published.math(folder), strict=True)) | {"train": "data/*.parquet"}
+    ),
     "dapo_math_17k": lambda folder: dict(zip(("source", "held_out"), published.dapo(folder), strict=True)),
     "eurus_2_rl": lambda folder: {"source": published.eurus(folder)},
 }
@@ -232,7 +235,11 @@ def test_each_option_makes_its_files(option: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     words = [f"prepare.data.{key}={value}" for key, value in SOURCES[option](tmp_path / "source").items()]
     config = resolve(compose_config([f"data={option}", "model=smollm2_360m", *words]))
-    prepare_all(config)
+    told: list[str] = []
+    prepare_all(config, told.append)
+    assert told[0].startswith(f"making the data {option}")
+    assert [line for line in told[1:] if re.match(r"(train|validation): \d of \d rows left out: ", line)] == told[1:]
+    assert len(told) > 1
     for file in (config.data.train_files, config.data.val_files):
         (first, *_) = parquet.read_table(file).to_pylist()
         assert first["prompt"][-1]["role"] == "user"
