@@ -14,6 +14,8 @@ from harness.check.find import find_problems
 from harness.check.memory import memory_phases, memory_problems
 from harness.check.model_shape import model_shape
 from harness.check.report import check_report
+from harness.check.schema import verl_schema
+from harness.check.values import verl_defaults
 from harness.config.compose import compose_config, resolved_tree
 from harness.models.sizes import PUBLISHED
 
@@ -117,6 +119,7 @@ def test_large_models_are_served_by_several_gpus() -> None:
 
 RUNS = [
     ("dapo_qwen2_5_32b", "h100x8x2"),
+    ("dapo_qwen2_5_32b", "h100x8x2 engine=megatron_tp4_pp2 actor_rollout_ref.actor.ppo_max_token_len_per_gpu=22528"),
     ("dapo_qwen2_5_math_7b", "h100x8"),
     ("dr_grpo_qwen2_5_math_7b", "h100x8"),
     ("dr_grpo_qwen2_5_math_1_5b", "gpu_80gb"),
@@ -141,6 +144,20 @@ def test_published_runs_pass_with_an_estimate(experiment: str, machine: str) -> 
     assert not wrong, text
     assert "training: weights" in text
     assert "generation: the server's weights" in text
+    tree = resolved_tree(compose_config(words))
+    for section in ("actor_rollout_ref", "critic", "algorithm", "data"):
+        assert not list(unknown(tree[section], verl_defaults(tree)[section], section))
+
+
+def unknown(node: dict[str, Any], default: dict[str, Any], prefix: str) -> Iterator[str]:
+    """Keys that neither the engine's configuration nor its dataclass has: verl would stop at them."""
+    target = str(node.get("_target_") or default.get("_target_") or "")
+    fields = verl_schema().classes.get(target.rpartition(".")[2], {})
+    for name, value in node.items():
+        if name not in default and name not in fields:
+            yield f"{prefix}.{name}"
+        elif isinstance(value, dict) and default.get(name) and isinstance(default[name], dict):  # {} takes anything
+            yield from unknown(value, default[name], f"{prefix}.{name}")
 
 
 def test_values_of_published_runs() -> None:
