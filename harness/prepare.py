@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from harness.components.instantiate import instantiate
+from harness.data.convert import left_out
 from harness.errors import ConfigurationError, HarnessError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def prepare_all(config: DictConfig, announce: Callable[[str], None] = lambda sta
 
     Args:
         config: A resolved configuration.
-        announce: Called with a line for the user before each recipe that has work to do.
+        announce: Called with a line for the user before each recipe that has work to do, and for what it left out.
 
     Raises:
         ConfigurationError: A recipe cannot be built or fails.
@@ -44,6 +45,8 @@ def prepare_all(config: DictConfig, announce: Callable[[str], None] = lambda sta
             if not target.is_dir():
                 announce(f"making the {name} {target.name} (once)")
                 _make(name, node, target, config)
+                for line in left_out(target):
+                    announce(line)
 
 
 def _make(name: str, node: DictConfig, target: Path, config: DictConfig) -> None:

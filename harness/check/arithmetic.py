@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.check.model_shape import model_positions
+from harness.check.model_shape import described_model, model_positions
 from harness.check.problem import Problem
 from harness.check.values import lookup
 
@@ -73,7 +73,8 @@ def _lengths(tree: Tree) -> Iterator[Problem]:
             f"data.max_response_length={response}: long responses would be cut.",
             f"Use at least {prompt + response}, or null.", limit,
         )  # fmt: skip
-    positions = model_positions(str(lookup(tree, "actor_rollout_ref.model.path")))
+    given = lookup(tree, "actor_rollout_ref.model.override_config.max_position_embeddings")
+    positions = given if isinstance(given, int) else model_positions(described_model(tree))
     if positions and prompt + response > positions:
         yield Problem(
             "length", "data.max_response_length",
@@ -81,6 +82,23 @@ def _lengths(tree: Tree) -> Iterator[Problem]:
             f"{positions} positions.",
             f"Use a response limit of at most {max(positions - prompt, 1)}.", response,
         )  # fmt: skip
+    yield from _token_budgets(tree, prompt + response)
+
+
+def _token_budgets(tree: Tree, longest: int) -> Iterator[Problem]:
+    """verl stops at a response that is longer than the tokens of a micro-batch, however late one comes."""
+    share = _count(tree, model_parallel_keys(tree)[-1])  # GPUs that share a sequence
+    budgets = [(f"{_ACTOR}.ppo_max_token_len_per_gpu", f"{_ACTOR}.use_dynamic_bsz"),
+               (f"{_ROLLOUT}.log_prob_max_token_len_per_gpu", f"{_ROLLOUT}.log_prob_use_dynamic_bsz")]  # fmt: skip
+    for key, switch in budgets:
+        budget = lookup(tree, key)
+        if lookup(tree, switch) and isinstance(budget, int) and 0 < budget * share < longest:
+            yield Problem(
+                "length", key,
+                f"{key}={budget}{f' on {share} GPUs together' if share > 1 else ''} is less than a sequence can have: "
+                f"data.max_prompt_length + data.max_response_length = {longest} tokens.",
+                f"Use at least {math.ceil(longest / share)}.", budget,
+            )  # fmt: skip
 
 
 def _steps(tree: Tree) -> Iterator[Problem]:

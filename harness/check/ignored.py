@@ -14,7 +14,7 @@ from harness.check.problem import Problem
 from harness.check.values import lookup
 from harness.config.classic import MOVED
 
-_ACTOR, _ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
+_ACTOR, _ROLLOUT, _MODEL = (f"actor_rollout_ref.{part}" for part in ("actor", "rollout", "model"))
 Tree = Mapping[str, Any]
 PENALISED = ("reward", "seq_reward", "score", "seq_final_reward")  # metrics that hold the overlong penalty
 
@@ -171,6 +171,13 @@ IGNORED = (
         "actor_rollout_ref.model.lora_rank is 0, so there is no LoRA",
         "Set actor_rollout_ref.model.lora_rank.",
         switch="actor_rollout_ref.model.lora_rank",
+    ),
+    Ignored(
+        ("actor_rollout_ref.model.lora_rank",),
+        lambda tree: lookup(tree, f"{_ACTOR}.strategy") == "megatron" and not lookup(tree, f"{_MODEL}.lora.rank"),
+        "Megatron's engine reads lora.rank",
+        "Add lora=all_linear, which sets both, or set actor_rollout_ref.model.lora.rank.",
+        switch="actor_rollout_ref.model.lora.rank",
     ),
     Ignored(
         (f"{_ACTOR}.loss_scale_factor",),

@@ -1,4 +1,4 @@
-"""The sizes of a model, from its config.json alone."""
+"""The sizes of a model, from its config.json alone, or from the table of those that are shipped as options."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from harness.check.values import lookup
+from harness.models.sizes import published_config
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,10 @@ def model_shape(path: str) -> ModelShape | None:
     """Read a model's sizes.
 
     Args:
-        path: A folder, or a hub name whose configuration is in the hub's cache.
+        path: A folder, or a hub name whose configuration is in the hub's cache or in `harness.models.sizes`.
 
     Returns:
-        The sizes; None where the configuration is not on this machine, or not that of such a model.
+        The sizes; None where nothing on this machine tells them, or the model is of another kind.
     """
     try:
         return _shape(_config(path))
@@ -77,8 +80,15 @@ def model_positions(path: str) -> int:
     return positions if isinstance(positions, int) else 0
 
 
+def described_model(tree: Mapping[str, Any]) -> str:
+    """What to ask the sizes of: the model's folder or hub name; of one that is still to be fetched, its hub name."""
+    path, source = str(lookup(tree, "actor_rollout_ref.model.path")), lookup(tree, "prepare.model.repo_id")
+    fetched = lookup(tree, "prepare.model.path") == path and isinstance(source, str)
+    return source if fetched and not (Path(path) / "config.json").is_file() else path
+
+
 def _config(path: str) -> Mapping[str, Any]:
-    """The part of config.json that describes the language model; empty where there is none to read."""
+    """The part of config.json that describes the language model; empty where nothing tells."""
     for folder in (Path(path).expanduser(), *_cached(path)):
         try:
             config = json.loads((folder / "config.json").read_text())
@@ -86,7 +96,7 @@ def _config(path: str) -> Mapping[str, Any]:
             return text if isinstance(text, Mapping) else {}
         except (OSError, ValueError, AttributeError):
             continue
-    return {}
+    return published_config(path)
 
 
 def _cached(name: str) -> list[Path]:

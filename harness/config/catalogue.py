@@ -14,7 +14,7 @@ from harness.errors import ConfigurationError
 
 GROUPS = (
     "experiment", "algorithm", "model", "data", "reward_fn", "reward_manager", "advantage_fn", "policy_loss",
-    "rollout", "engine", "device", "cluster", "tracking", "manager", "sweep",
+    "lora", "rollout", "engine", "device", "machine", "cluster", "tracking", "manager", "sweep",
 )  # fmt: skip
 
 

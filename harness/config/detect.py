@@ -71,6 +71,11 @@ def choose(value: Any, match: Any, then: Any, otherwise: Any) -> Any:
     return then if value == match else otherwise
 
 
+def add(*numbers: int) -> int:
+    """Their sum: a limit that follows two other keys."""
+    return sum(numbers)
+
+
 def register_resolvers() -> None:
     """Make these functions available to YAML as ``${detect_device:}`` and so on."""
     for resolver in (
@@ -83,3 +88,4 @@ def register_resolvers() -> None:
     ):
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True, use_cache=True)
     OmegaConf.register_new_resolver(choose.__name__, choose, replace=True)
+    OmegaConf.register_new_resolver(add.__name__, add, replace=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+ROWS_AT_ONCE = 10_000
 
 
 def make_row(
@@ -46,3 +48,19 @@ def write_splits(path: Path, splits: Mapping[str, Sequence[Row]]) -> None:
 
     for split, rows in splits.items():
         parquet.write_table(pyarrow.Table.from_pylist(list(rows)), path / f"{split}.parquet")
+
+
+def write_stream(file: Path, rows: Iterable[Row]) -> None:
+    """Write rows, all with the same columns, without holding them all; no file where there is none."""
+    import pyarrow
+    from pyarrow import parquet
+
+    stream = iter(rows)
+    first = list(islice(stream, ROWS_AT_ONCE))
+    if not first:
+        return
+    table = pyarrow.Table.from_pylist(first)
+    with parquet.ParquetWriter(file, table.schema) as writer:
+        while table.num_rows:
+            writer.write_table(table)
+            table = pyarrow.Table.from_pylist(list(islice(stream, ROWS_AT_ONCE)), schema=table.schema)

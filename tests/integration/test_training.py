@@ -101,7 +101,9 @@ def test_ppo_trains_a_critic(train: Train) -> None:
 
 
 def test_reference_policy_and_lora(train: Train) -> None:
-    finished = train("actor_rollout_ref.actor.use_kl_loss=true", "actor_rollout_ref.model.lora_rank=4")
+    finished = train(
+        "actor_rollout_ref.actor.use_kl_loss=true", "lora=all_linear", "actor_rollout_ref.model.lora_rank=4"
+    )
     first, last = (record.metrics for record in finished.records[1:])
     # adapters begin as nothing, so the policy equals its reference before the first update, and not after it
     assert first["actor/kl_loss"] == pytest.approx(0, abs=1e-6)

@@ -35,6 +35,7 @@ EVIDENCE: dict[str, list[tuple[str, str]]] = {
     f"{A}.ppo_micro_batch_size_per_gpu": [("workers/engine/utils.py", "if use_dynamic_bsz:")],
     f"{A}.ppo_max_token_len_per_gpu": [("workers/engine/utils.py", "if use_dynamic_bsz:")],
     "actor_rollout_ref.model.lora_alpha": [("workers/engine/fsdp/transformer_impl.py", "lora_rank")],
+    "actor_rollout_ref.model.lora_rank": [("workers/engine/megatron", "no lora_rank"), ("workers/engine/megatron", '"lora"')],
     f"{A}.loss_scale_factor": [("trainer/ppo/core_algos.py", 'if loss_agg_mode == "seq-mean-token-sum-norm"')],
     "reward_model.*": [(V1, "no config.reward_model"), (V1, "no config.custom_reward_function")],
 }  # fmt: skip

@@ -64,7 +64,7 @@ def test_a_cached_hub_model_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     shape = model_shape("Qwen/Qwen2.5-7B")
     assert shape is not None
     assert model_positions("Qwen/Qwen2.5-7B") == 32768
-    assert model_shape("Qwen/Qwen2.5-14B") is None
+    assert model_shape("Qwen/Qwen2.5-72B") is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"num_attention_heads": 0}', '{"text_config": 3}'])
@@ -99,8 +99,45 @@ def test_offloading_and_adapters_take_terms_away(tmp_path: Path) -> None:
     assert memory_phases(tree(model, "actor_rollout_ref.actor.fsdp_config.offload_policy=true"))[0].counted < whole - 14
     resident = memory_phases(tree(model))[1].total
     words = [f"actor_rollout_ref.actor.fsdp_config.{what}_offload=true" for what in ("param", "optimizer")]
-    assert memory_phases(tree(model, *words))[1].total == pytest.approx(resident - 12 * 7.6152832 / 8)
+    for offloaded in (words, ["cluster.offload=true"]):
+        assert memory_phases(tree(model, *offloaded))[1].total == pytest.approx(resident - 12 * 7.6152832 / 8)
     assert memory_phases(tree(model, "algorithm=ppo"))[0].counted == pytest.approx(whole + 16 * 7.6152832 / 8)
+
+
+def test_megatron_spreads_layers_and_the_optimiser(tmp_path: Path) -> None:
+    words = ["engine=megatron_tp2", "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=2"]
+    training, generation = memory_phases(tree(folder(tmp_path, QWEN_7B), *words))
+    terms = {term.name: term.gigabytes for term in training.terms}
+    part = 7.6152832 / 2  # two GPUs to a copy, four copies
+    assert terms["weights"] == pytest.approx(2 * part)
+    assert terms["gradients"] == pytest.approx(4 * part)
+    assert terms["Adam's states"] == pytest.approx(12 * part / 4)
+    assert terms["logits"] == pytest.approx(2 * 4000 * 152064 * 6 / 2 / 1e9)
+    assert generation.terms[-1].gigabytes == pytest.approx(12 * part / 4)
+    staged = {
+        term.name: term for term in memory_phases(tree(folder(tmp_path, QWEN_7B), "engine=megatron_tp4_pp2"))[0].terms
+    }
+    layer = 3584 * 128 * (2 * 28 + 2 * 4) + 3 * 3584 * 18944
+    assert staged["weights"].gigabytes == pytest.approx(2 * (14 * layer + 152064 * 3584) / 4 / 1e9)
+
+
+def test_models_beside_the_policy_count(tmp_path: Path) -> None:
+    model, weights = folder(tmp_path, QWEN_7B), 7.6152832
+    alone = memory_phases(tree(model))[0].counted
+    kl = "actor_rollout_ref.actor.use_kl_loss=true"
+    assert memory_phases(tree(model, kl))[0].counted == pytest.approx(alone + 4 * weights / 8)
+    assert memory_phases(tree(model, kl, "cluster.offload=true"))[0].counted == pytest.approx(alone)
+    lora = "lora=all_linear"
+    assert memory_phases(tree(model, kl, lora))[0].counted == memory_phases(tree(model, lora))[0].counted
+    prime = memory_phases(tree(model, "algorithm=prime"))[0].counted
+    assert prime == pytest.approx(alone + 20 * weights / 8)
+
+
+def test_a_model_still_to_be_fetched_is_known_by_its_hub_name() -> None:
+    words = ["experiment=quickstart", "device=cuda", "rollout=vllm", "cluster.gpu=h100", "cluster.gpus_per_node=1"]
+    fetched = resolved_tree(compose_config([*words, "prepare.model.repo_id=HuggingFaceTB/SmolLM2-360M-Instruct"]))
+    terms = {term.name: term.gigabytes for term in memory_phases(fetched)[0].terms}
+    assert terms["weights"] == pytest.approx(4 * 0.361821, rel=1e-3)
 
 
 def test_what_is_counted_refuses_and_what_is_estimated_warns(tmp_path: Path) -> None:
@@ -115,7 +152,7 @@ def test_what_is_counted_refuses_and_what_is_estimated_warns(tmp_path: Path) -> 
     assert not training.warning
     assert "weights 30.5 + gradients 30.5 + Adam's states 60.9" in training.message
     assert "is more than its 80 GB" in training.message
-    assert "param_offload=true" in generation.remedy
+    assert "cluster.offload=true" in generation.remedy
 
 
 def test_nothing_is_estimated_where_something_is_unknown(tmp_path: Path) -> None:
@@ -126,7 +163,7 @@ def test_nothing_is_estimated_where_something_is_unknown(tmp_path: Path) -> None
     known = memory_problems(tree(model, "cluster.gpu=tpu", "cluster.gpu_memory_gb=20"))
     assert "is more than its 20 GB" in next(iter(known)).message
     assert not memory_phases(tree("Qwen/Nothing-Here"))
-    assert not memory_phases(tree(model, "engine=megatron"))
+    assert not memory_phases(tree(model, "engine=torchtitan"))
 
 
 def test_the_report_shows_the_terms(tmp_path: Path) -> None:
