@@ -9,6 +9,7 @@ Source: `torch.nn.attention.varlen.varlen_attn`; FlashAttention-2, https://arxiv
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, cast
 
 import torch
@@ -108,7 +109,10 @@ def _kernel(
 
     q, k, v = (tensor[0].transpose(0, 1).to(query.dtype) for tensor in (query, key, value))
     left = -1 if window is None else window - 1
-    attended = varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scale, window_size=(left, 0))
+    grouped: Any = (
+        {"enable_gqa": True} if "enable_gqa" in signature(varlen_attn).parameters else {}
+    )  # 2.11 needs no word
+    attended = varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scale, window_size=(left, 0), **grouped)
     return cast("torch.Tensor", attended)[None]
 
 
