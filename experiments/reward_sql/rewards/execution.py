@@ -23,7 +23,7 @@ def sql_execution(
     seconds: float = 5.0,
     order: str = "gold",
     duplicates: bool = False,
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-10,
     column_order: bool = True,
     empty: bool = True,
 ) -> dict[str, float]:

@@ -48,7 +48,7 @@ class Rules:
 
     order: str = "gold"
     duplicates: bool = False
-    tolerance: float = 1e-9
+    tolerance: float = 1e-10
     column_order: bool = True
     empty: bool = True
 

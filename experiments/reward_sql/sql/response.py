@@ -22,7 +22,7 @@ class FoundSql:
     Attributes:
         text: The SQL, without white space around it.
         start: Where it begins in the response, characters.
-        outside: What else the response holds, a fence's marks and white space apart.
+        outside: What else the answer holds, a fence's marks and white space apart.
     """
 
     text: str
@@ -32,17 +32,15 @@ class FoundSql:
 
 def find_sql(response: str) -> FoundSql | None:
     """The SQL of a response, or None where there is none."""
-    thought = response.rfind(THOUGHT)
-    begin = 0 if thought < 0 else thought + len(THOUGHT)
-    fences = list(FENCE.finditer(response, begin))
+    answer = response.rpartition(THOUGHT)[2]
+    fences = list(FENCE.finditer(answer))
     if fences:
-        first, last, whole = *fences[-1].span(1), fences[-1].span()
-    elif found := START.search(response, begin):
-        first, last = found.end(), len(response)
-        whole = (first, last)
+        inside, whole = fences[-1].span(1), fences[-1].span()
+    elif found := START.search(answer):
+        inside = whole = (found.end(), len(answer))
     else:
         return None
-    text = response[first:last]
-    start = first + len(text) - len(text.lstrip())
-    outside = f"{response[: whole[0]]}\n{response[whole[1] :]}".strip()
-    return FoundSql(text.strip(), start, outside) if text.strip() else None
+    text = answer[slice(*inside)]
+    start = len(response) - len(answer) + inside[0] + len(text) - len(text.lstrip())
+    outside = answer[: whole[0]] + answer[whole[1] :]
+    return FoundSql(text.strip(), start, outside.strip()) if text.strip() else None
