@@ -99,10 +99,11 @@ def _same(predicted: Rows, gold: Rows, rules: Rules, order: GoldOrder | None) ->
     if order is not None and order.keys is None:
         return _pairwise(predicted, gold, tolerance)
     if order is not None:
-        keys = [[[row[key] for key in order.keys or ()] for row in rows] for rows in (predicted, gold)]
-        if not _pairwise(*keys, tolerance):
+        ours, theirs = ([[row[key] for key in order.keys or ()] for row in rows] for rows in (predicted, gold))
+        if not _pairwise(ours, theirs, tolerance):
             return False
-    return _pairwise(*(sorted(rows, key=lambda row: _rank(row, tolerance)) for rows in (predicted, gold)), tolerance)
+    ranked = [sorted(rows, key=lambda row: _rank(row, tolerance)) for rows in (predicted, gold)]
+    return _pairwise(ranked[0], ranked[1], tolerance)
 
 
 def _once(rows: Rows, tolerance: float) -> list[Row]:

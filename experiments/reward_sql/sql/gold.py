@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -29,7 +31,7 @@ def gold_order(sql: str) -> GoldOrder | None:
     return GoldOrder(None if None in keys else tuple(key for key in keys if key is not None))
 
 
-def _column_of(key: exp.Expression, columns: list[exp.Expression]) -> int | None:
+def _column_of(key: Any, columns: Sequence[Any]) -> int | None:
     """The column of the result that is this key: by its position, its name or its expression."""
     if isinstance(key, exp.Literal) and key.is_int:
         position = int(key.this) - 1
