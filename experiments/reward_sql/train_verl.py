@@ -79,7 +79,7 @@ def train(flags: argparse.Namespace, overrides: Sequence[str]) -> str:
     function = flags.core_function or of_file
     manager = VERLTrainingManager(
         config=config,
-        algorithm_type=flags.algorithm,
+        algorithm_type=None if _is_of(config, flags.algorithm) else flags.algorithm,
         core_algos_module=flags.core_algos or (ADVANTAGES if function else None),
         core_algos_function=function,
         overrides=[*words_of(flags, config, own), *overrides],
@@ -98,6 +98,11 @@ def split(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         if isinstance(tree.get(section), dict) and name in tree[section]:
             own[place] = tree[section].pop(name)
     return tree, own
+
+
+def _is_of(config: Mapping[str, Any], algorithm: str) -> bool:
+    """Whether the file is of this algorithm already, so that nothing in it has to give way."""
+    return algorithm == (config.get("algorithm") or {}).get("adv_estimator", "grpo") == "grpo"
 
 
 def words_of(flags: argparse.Namespace, config: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:

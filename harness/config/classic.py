@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 
 from harness.config.catalogue import option_file
 from harness.config.suggest import did_you_mean
@@ -63,7 +64,7 @@ def read_file(path: Path) -> dict[str, Any]:
         ConfigurationError: It cannot be read, or holds none.
     """
     try:
-        tree = yaml.safe_load(path.read_text())
+        tree = OmegaConf.to_container(OmegaConf.load(path))  # which takes 1e-6 for a number, as verl's files mean it
     except FileNotFoundError as error:
         raise ConfigurationError(f"config: there is no file {path}.") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
