@@ -4,8 +4,8 @@
     python experiments/reward_sql/serve_reward_model.py MODEL_FOLDER --port 5050
 
 ``POST /compute_score {"input": TEXT}`` answers ``{"score": [σ, …]}``: at each step tag, the probability of the good
-token against the bad one. The model is a causal language model that was trained to say so (theirs with the tag `` и`` and
-the tokens ``+`` and ``-``); texts are scored one after another.
+token against the bad one. The model is a causal language model that was trained to say so (theirs with the tag `` и``
+and the tokens ``+`` and ``-``); texts are scored one after another.
 """
 
 from __future__ import annotations
