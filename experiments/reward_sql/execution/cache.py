@@ -32,7 +32,8 @@ class ResultCache:
             if future is not None:
                 self._results.move_to_end(key)
             else:
-                self._results[key] = mine = Future()
+                mine: Future[Result] = Future()
+                self._results[key] = mine
         if future is not None:
             return future.result()
         try:

@@ -14,19 +14,20 @@ from typing import Any
 from urllib.parse import quote
 
 READING = """
-abs char coalesce concat concat_ws format glob hex ifnull iif instr length like likelihood likely lower ltrim max min nullif
-octet_length printf quote random replace round rtrim sign soundex substr substring trim typeof unicode unhex unlikely upper
+abs char coalesce concat concat_ws format glob hex ifnull iif instr length like likelihood likely lower ltrim max min
+nullif octet_length printf quote random replace round rtrim sign soundex substr substring trim typeof unicode unhex
+unlikely upper
 
 current_date current_time current_timestamp date datetime julianday strftime time timediff unixepoch
 
 avg count cume_dist dense_rank first_value group_concat lag last_value lead median nth_value ntile percent_rank rank
 row_number string_agg sum total
 
-acos acosh asin asinh atan atan2 atanh ceil ceiling cos cosh degrees exp floor ln log log10 log2 mod pi pow power radians
-sin sinh sqrt tan tanh trunc
+acos acosh asin asinh atan atan2 atanh ceil ceiling cos cosh degrees exp floor ln log log10 log2 mod pi pow power
+radians sin sinh sqrt tan tanh trunc
 
--> ->> json json_array json_array_length json_each json_extract json_group_array json_group_object json_object json_quote
-json_tree json_type json_valid bm25 highlight match matchinfo offsets snippet
+-> ->> json json_array json_array_length json_each json_extract json_group_array json_group_object json_object
+json_quote json_tree json_type json_valid bm25 highlight match matchinfo offsets snippet
 """
 FUNCTIONS = frozenset(READING.split())
 INTERNAL_TABLES = ("pragma_", "dbstat", "sqlite_stmt", "sqlite_dbpage", "bytecode", "tables_used", "fts3tokenize")
