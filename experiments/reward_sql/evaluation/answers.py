@@ -24,7 +24,8 @@ from harness.records.generations import Generation, read_generations, validation
 from harness.records.run_folder import RunFolder
 
 EXECUTION = "reward_fn.sql_execution"
-GROUPS = ("data_source", "split", "difficulty", "template", "db_id")  # what figures are given by, where the data has it
+# what figures are given by, where the data has it
+GROUPS = ("data_source", "split", "held_out_template", "difficulty", "template", "db_id")
 
 
 @dataclass(frozen=True)
@@ -112,15 +113,29 @@ def answers_of(run: RunFolder) -> list[Answer]:
     steps = validation_steps(run.generations)
     if not steps:
         raise ConfigurationError(f"{run.shown()} has no validation.", "Run harness evaluate first.")
-    rows, judge = read_rows(config["data"]["val_files"]), Judge(config)
-    generations = read_generations(run.generations, steps[-1])
-    for each in generations:
-        if each.index >= len(rows) or str(rows[each.index]["reward_model"]["ground_truth"]) != str(each.ground_truth):
+    files = config["data"]["val_files"]
+    rows, judge = read_rows(files), Judge(config)
+    found = []
+    for each in read_generations(run.generations, steps[-1]):
+        row = _row_of(each, rows)
+        if row is None:
             raise ConfigurationError(
-                f"{run.shown()}: response {each.index} is not to that row of {config['data']['val_files']}.",
+                f"{run.shown()}: response {each.index} is to no row of {files}.",
                 "The data has changed since; evaluate again.",
             )
-    return [judge.answer(each, rows[each.index]) for each in generations]
+        found.append(judge.answer(each, row))
+    return found
+
+
+def _row_of(generation: Generation, rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The row that a response is to: at its index, unless verl left out long prompts, which moves the ones behind."""
+
+    def fits(row: Mapping[str, Any]) -> bool:
+        same = str(row["reward_model"]["ground_truth"]) == str(generation.ground_truth)
+        return same and str(row["prompt"][-1]["content"]).strip() in generation.input
+
+    near = rows[generation.index : generation.index + 1]
+    return next((row for row in (*near, *rows) if fits(row)), None)
 
 
 def read_rows(files: str | Sequence[str]) -> list[dict[str, Any]]:

@@ -112,10 +112,16 @@ def test_the_command_writes_figures_and_a_page(
         assert words in page
 
 
+def test_a_response_finds_its_row_where_long_prompts_were_left_out(tmp_path: Path, databases: Path) -> None:
+    run = recorded(tmp_path, databases, [[RIGHT], [WRONG], [NONE]])
+    write_generations(run.generations, 1, [Generation(0, "user\nquestion 2\nassistant\n", NONE, GOLDS[2], 0.0)])
+    assert [answer.question for answer in answers_of(run)] == ["question 2"]
+
+
 def test_data_that_has_changed_is_noticed(tmp_path: Path, databases: Path) -> None:
     run = recorded(tmp_path, databases, [[RIGHT], [WRONG], [NONE]])
     write_generations(run.generations, 1, [Generation(0, "question 0", RIGHT, "SELECT 1", 0.0)])
-    with pytest.raises(ConfigurationError, match="response 0 is not to that row"):
+    with pytest.raises(ConfigurationError, match="response 0 is to no row of"):
         answers_of(run)
     assert main(["--greedy", str(run.path)]) == 2
     empty = RunFolder.create(tmp_path, "empty")
