@@ -82,7 +82,7 @@ def train(flags: argparse.Namespace, overrides: Sequence[str]) -> str:
         algorithm_type=None if _is_of(config, flags.algorithm) else flags.algorithm,
         core_algos_module=flags.core_algos or (ADVANTAGES if function else None),
         core_algos_function=function,
-        overrides=[*words_of(flags, config, own), *overrides],
+        overrides=[*words_of(flags, config, own, overrides), *overrides],
     )
     epochs = {} if flags.epochs is None else {"num_epochs": flags.epochs}
     manager.train(data_path=flags.data_path, output_dir=flags.output_dir, **epochs)
@@ -105,12 +105,15 @@ def _is_of(config: Mapping[str, Any], algorithm: str) -> bool:
     return algorithm == (config.get("algorithm") or {}).get("adv_estimator", "grpo") == "grpo"
 
 
-def words_of(flags: argparse.Namespace, config: Mapping[str, Any], own: Mapping[str, Any]) -> list[str]:
+def words_of(
+    flags: argparse.Namespace, config: Mapping[str, Any], own: Mapping[str, Any], overrides: Sequence[str] = ()
+) -> list[str]:
     """The rewards, and the data and model where none are named, as overrides."""
     from harness.config.words import as_value, quoted
 
     words = ["reward_fn=[sql_execution]", f"reward_manager={flags.reward_manager}"]
-    if not ((config.get("actor_rollout_ref") or {}).get("model") or {}).get("path"):
+    named = any(word.startswith(("model=", "actor_rollout_ref.model.path=")) for word in overrides)
+    if not named and not ((config.get("actor_rollout_ref") or {}).get("model") or {}).get("path"):
         words.append("model=reward_sql_small")
     if flags.data_path is None:
         words.append("data=reward_sql_generated")
