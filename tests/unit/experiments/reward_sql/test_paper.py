@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.parquet as pq
-import pytest
 from omegaconf import OmegaConf
 
 from harness.check.find import find_problems
@@ -29,46 +24,29 @@ PUBLISHED = {
     "trainer.total_epochs": 3,
     "trainer.n_gpus_per_node": 8,
     "reward_fn.sql_execution.seconds": 60,
+    "prepare.data.benchmark": "bird",
     "reward_manager.scorer._target_": "experiments.reward_sql.process.model.StepModel",
     "advantage_fn._target_": "experiments.reward_sql.advantages.average_unique.average_unique",
 }
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with BIRD's files where the experiment looks for them."""
-    folder = tmp_path / "data" / "bird"
-    folder.mkdir(parents=True)
-    row = {"prompt": [{"role": "user", "content": "?"}], "reward_model": {"ground_truth": "SELECT 1"}}
-    for name in ("train", "test"):
-        pq.write_table(pa.Table.from_pylist([{**row, "data_source": "bird"}] * 48), folder / f"{name}.parquet")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_published_values_and_no_problem(project: Path) -> None:
+def test_published_values_and_no_problem() -> None:
     config = compose_config(WORDS)
     assert [str(problem) for problem in find_problems(config, WORDS)] == []
     resolved = resolve(config)
     assert {key: OmegaConf.select(resolved, key) for key in PUBLISHED} == PUBLISHED
     assert list(resolved.reward_fn) == ["sql_execution"]
+    assert resolved.reward_fn.sql_execution.databases == f"{resolved.prepare.data.path}/databases"
 
 
-def test_without_the_data_the_check_names_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    problems = [str(problem) for problem in find_problems(compose_config(WORDS), WORDS)]
-    assert len(problems) == 2
-    assert "data/bird/train.parquet" in problems[0]
-
-
-def test_slurm_would_be_given_eight_gpus(project: Path) -> None:
+def test_slurm_would_be_given_eight_gpus() -> None:
     script = dry_sweep(WORDS)
     assert "#SBATCH --gpus-per-node=8" in script
     assert "#SBATCH --job-name=reward_sql_7b" in script
     assert "url: http://localhost:5050/compute_score" in script
 
 
-def test_the_outcome_alone_or_rules_in_place_of_the_model(project: Path) -> None:
+def test_the_outcome_alone_or_rules_in_place_of_the_model() -> None:
     released = compose_config([*WORDS, "reward_manager.rm_coef=0"])
     assert released.reward_manager.rm_coef == 0
     words = [*WORDS, "reward_manager=sql_process"]
@@ -76,3 +54,10 @@ def test_the_outcome_alone_or_rules_in_place_of_the_model(project: Path) -> None
     assert find_problems(config, words) == []
     assert config.reward_manager.scorer._target_ == "experiments.reward_sql.process.rules.StepRules"
     assert "url" not in config.reward_manager.scorer
+
+
+def test_spider_and_another_model() -> None:
+    words = [*WORDS, "data=reward_sql_spider", "actor_rollout_ref.model.path=Qwen/Qwen2.5-Coder-1.5B-Instruct"]
+    config = compose_config(words)
+    assert find_problems(config, words) == []
+    assert config.prepare.data.benchmark == "spider"
