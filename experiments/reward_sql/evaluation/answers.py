@@ -129,13 +129,11 @@ def answers_of(run: RunFolder) -> list[Answer]:
 
 def _row_of(generation: Generation, rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """The row that a response is to: at its index, unless verl left out long prompts, which moves the ones behind."""
-
-    def fits(row: Mapping[str, Any]) -> bool:
-        same = str(row["reward_model"]["ground_truth"]) == str(generation.ground_truth)
-        return same and str(row["prompt"][-1]["content"]).strip() in generation.input
-
-    near = rows[generation.index : generation.index + 1]
-    return next((row for row in (*near, *rows) if fits(row)), None)
+    fitting = [row for row in rows if str(row["reward_model"]["ground_truth"]) == str(generation.ground_truth)]
+    if any(row in fitting for row in rows[generation.index : generation.index + 1]):
+        return rows[generation.index]
+    same_prompt = (row for row in fitting if str(row["prompt"][-1]["content"]).strip() in generation.input)
+    return next(same_prompt, None)
 
 
 def read_rows(files: str | Sequence[str]) -> list[dict[str, Any]]:
