@@ -68,7 +68,7 @@ def evaluate(flags: argparse.Namespace, overrides: Sequence[str]) -> Path:
     sources = [f"greedy: {greedy}", *([f"sampled: {sampled}"] if sampled else [])]
     flags.out.mkdir(parents=True, exist_ok=True)
     write_text(flags.out / "evaluation.json", json.dumps({"sources": sources, **figures}, indent=1) + "\n")
-    write_text(flags.out / "evaluation.html", render(flags.target or greedy, sources, figures, answers))
+    write_text(flags.out / "evaluation.html", render(Path(flags.target or greedy).name, sources, figures, answers))
     return flags.out / "evaluation.html"
 
 

@@ -114,7 +114,7 @@ def words_of(
     words = ["reward_fn=[sql_execution]", f"reward_manager={flags.reward_manager}"]
     named = any(word.startswith(("model=", "actor_rollout_ref.model.path=")) for word in overrides)
     if not named and not ((config.get("actor_rollout_ref") or {}).get("model") or {}).get("path"):
-        words.append("model=reward_sql_small")
+        words.append("model=reward_sql_tiny")
     if flags.data_path is None:
         words.append("data=reward_sql_generated")
     else:

@@ -30,18 +30,18 @@ def test_the_file_has_the_classic_sections() -> None:
     [
         (
             [],
-            ["reward_fn=[sql_execution]", "reward_manager=sql_process", "model=reward_sql_small", "data=reward_sql_generated",
+            ["reward_fn=[sql_execution]", "reward_manager=sql_process", "model=reward_sql_tiny", "data=reward_sql_generated",
              "reward_manager.rm_coef=0.5"],
         ),
         (
             ["--data_path", "data/my set", "--reward_manager", "sql_process_model"],
-            ["reward_fn=[sql_execution]", "reward_manager=sql_process_model", "model=reward_sql_small",
+            ["reward_fn=[sql_execution]", "reward_manager=sql_process_model", "model=reward_sql_tiny",
              "reward_fn.sql_execution.databases='data/my set/databases'", "reward_manager.rm_coef=0.5",
              "reward_manager.scorer.url='http://there:1/score'"],
         ),
         (
             ["--data_path", "d", "--databases", "bird", "--reward_manager", "per_sample"],
-            ["reward_fn=[sql_execution]", "reward_manager=per_sample", "model=reward_sql_small",
+            ["reward_fn=[sql_execution]", "reward_manager=per_sample", "model=reward_sql_tiny",
              "reward_fn.sql_execution.databases=bird"],
         ),
     ],
@@ -59,7 +59,7 @@ def test_flags_become_words(flags: list[str], wanted: list[str], capsys: pytest.
 
 def test_a_model_of_the_files_own_is_kept() -> None:
     tree = {"actor_rollout_ref": {"model": {"path": "Qwen/Qwen2.5-Coder-7B-Instruct"}}}
-    assert "model=reward_sql_small" not in train_verl.words_of(train_verl.parser().parse_args([]), tree, {})
+    assert "model=reward_sql_tiny" not in train_verl.words_of(train_verl.parser().parse_args([]), tree, {})
 
 
 def test_where_the_databases_of_a_data_set_lie(tmp_path: Path) -> None:
