@@ -54,7 +54,7 @@ def test_a_table_is_a_line_or_a_statement(database: Path) -> None:
         "  country TEXT, -- such as 'France', 'Peru'\n  PRIMARY KEY (id)\n);\n"
     )
     assert "  PRIMARY KEY (code, part),\n  FOREIGN KEY (maker) REFERENCES makers (id)\n" in text
-    assert "such as 'long long long long long long long lon…'" in text
+    assert "such as 'long long long long long long long long…'" in text
     assert text.endswith("\n\nGoods are things.\n\nHow many?")
 
 
