@@ -19,7 +19,7 @@ from pathlib import Path
 from experiments.reward_sql.data.databases import make_database
 from experiments.reward_sql.data.filters import Scene, Values
 from experiments.reward_sql.data.length import length_of
-from experiments.reward_sql.data.prompt import PromptForm, TableInfo, read_schema
+from experiments.reward_sql.data.prompt import STYLES, PromptForm, TableInfo, read_schema
 from experiments.reward_sql.data.questions import Question, ask, templates
 from experiments.reward_sql.data.rows import sql_row
 from experiments.reward_sql.data.schemas import HELD_OUT, SEEN, tables_of
@@ -63,22 +63,40 @@ def make_generated(
     Raises:
         ConfigurationError: A parameter has a wrong value, or there are not so many different questions.
     """
+    if style not in STYLES:
+        raise ConfigurationError(f"prepare.data.style={style!r} is not one of {', '.join(STYLES)}.")
     sizes = {"train": train_size, "validation": validation_size, "test": test_size}
     form = PromptForm(system, prompt, style, max_prompt_length, length_of(tokenizer))
+    write_splits(path, generated_rows(path / "databases", sizes, form, seed, difficulties))
+
+
+def generated_rows(
+    databases: Path, sizes: Mapping[str, int], form: PromptForm, seed: int, difficulties: Mapping[str, bool] | None
+) -> dict[str, list[Row]]:
+    """The rows of each split; the databases are made in a folder that is not there yet.
+
+    Args:
+        databases: That folder.
+        sizes: Rows of each split, of ``train``, ``validation`` and ``test``. They do not depend on one another.
+        form: How prompts are written.
+        seed: As in `make_generated`.
+        difficulties: As there.
+
+    Raises:
+        ConfigurationError: As there.
+    """
     allowed = {name for name, chosen in (difficulties or {}).items() if chosen}
-    databases = path / "databases"
     world = {db_id: World(make_database(databases, db_id, seed), db_id) for db_id in (*SEEN, *HELD_OUT)}
     splits = {}
     for split, size in sizes.items():
-        draw = random.Random(f"{seed} {split}")
-        rows = _rows(split, world, form, allowed, draw)
+        rows = _rows(split, world, form, allowed, random.Random(f"{seed} {split}"))
         splits[split] = list(islice(rows, size))
         if len(splits[split]) < size:
             raise ConfigurationError(
                 f"prepare.data.{split}_size={size}: there are only about {len(splits[split])} such questions.",
                 "Lower it, or allow more difficulties.",
             )
-    write_splits(path, splits)
+    return splits
 
 
 class World:

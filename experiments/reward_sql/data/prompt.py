@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 STYLES = ("compact", "ddl")
@@ -105,7 +105,7 @@ def read_schema(path: Path, examples: int = 0) -> list[TableInfo]:
     connection.text_factory = lambda raw: raw.decode(errors="replace")
     try:
         find = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'"
-        return [_table(connection, name, examples) for (name,) in connection.execute(find).fetchall()]
+        return _with_targets([_table(connection, name, examples) for (name,) in connection.execute(find).fetchall()])
     finally:
         connection.close()
 
@@ -157,10 +157,24 @@ def _table(connection: sqlite3.Connection, name: str, examples: int) -> TableInf
     columns = connection.execute(f"SELECT name, type, pk FROM pragma_table_info('{literal}')").fetchall()
     rows = connection.execute(f"SELECT * FROM pragma_foreign_key_list('{literal}')").fetchall()
     single = [row for row in rows if sum(other[0] == row[0] for other in rows) == 1]
-    known = {column: (table, target or column) for _, _, table, column, target, *_ in single}
+    known = {column: (table, target or "") for _, _, table, column, target, *_ in single}
     shown = {column: _examples(connection, name, column, examples) for column, _, _ in columns} if examples else {}
     keys = [column for column, _, place in sorted(columns, key=lambda row: row[2]) if place]
     return TableInfo(name, tuple((c, kind) for c, kind, _ in columns), tuple(keys), known, shown)
+
+
+def _with_targets(tables: list[TableInfo]) -> list[TableInfo]:
+    """The same with the other table's key where a reference names no column."""
+    keys = {table.name.lower(): table.keys for table in tables}
+
+    def target(table: str, column: str) -> tuple[str, str]:
+        other = keys.get(table.lower(), ())
+        return (table, column or (other[0] if len(other) == 1 else "rowid"))
+
+    return [
+        replace(table, references={name: target(*other) for name, other in table.references.items()})
+        for table in tables
+    ]
 
 
 def _examples(connection: sqlite3.Connection, table: str, column: str, count: int) -> tuple[str, ...]:

@@ -87,7 +87,12 @@ class WorkerProcess:
             if self._closed:
                 raise HarnessError("This SQL executor is closed.", "Make another one.")
             self._process = self._start()
-            self._receive(START_SECONDS)  # it is ready
+            try:
+                self._receive(START_SECONDS)
+            except Late as late:
+                raise WorkerDied(
+                    f"the process that was to run the query was not ready in {START_SECONDS:g} s"
+                ) from late
         body = json.dumps(request).encode()
         try:
             assert self._process.stdin is not None

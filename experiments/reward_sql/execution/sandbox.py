@@ -45,13 +45,14 @@ STEPS_BETWEEN_LOOKS = 5_000  # operations of SQLite's machine, well under a mill
 
 def confine(memory_mb: int, result_bytes: int) -> None:
     """Take from this process what it does not need: writing files, most memory, core dumps, many open files."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    limits = {resource.RLIMIT_FSIZE: 0, resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: 64}
     if sys.platform == "linux":
         held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        allowed = held + memory_mb * 2**20 + 8 * result_bytes  # rows become objects, then text
-        resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
+        limits[resource.RLIMIT_AS] = held + memory_mb * 2**20 + 8 * result_bytes  # rows become objects, then text
+    for name, limit in limits.items():
+        hard = resource.getrlimit(name)[1]
+        most = limit if hard == resource.RLIM_INFINITY else min(limit, hard)  # the parent may be confined as well
+        resource.setrlimit(name, (most, most))
 
 
 class Sandbox:
