@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from experiments.reward_sql.execution import Limits, Result, SqlExecutor
+from experiments.reward_sql.sql.chain import Step
 from harness.errors import HarnessError
 
 
@@ -36,6 +38,15 @@ def gold_result(executor: SqlExecutor, db_id: str, sql: str) -> Result:
     if not result.ok:
         raise RuntimeError(f"the gold query {sql!r} on {db_id} ended with {result.kind}: {result.error}")
     return result
+
+
+def step_results(executor: SqlExecutor, db_id: str, steps: Sequence[Step]) -> list[Result]:
+    """What comes of each step's query. After one that ran out of time the others, which hold it, are not tried."""
+    results: list[Result] = []
+    for step in steps:
+        late = bool(results) and results[-1].kind == "timeout"
+        results.append(results[-1] if late else executor.execute(db_id, step.query))
+    return results
 
 
 def database_of(extra_info: object) -> str:

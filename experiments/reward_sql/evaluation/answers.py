@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from omegaconf import OmegaConf
 
-from experiments.reward_sql.databases import database_of, open_databases
+from experiments.reward_sql.databases import database_of, open_databases, step_results
 from experiments.reward_sql.execution import Result
 from experiments.reward_sql.process.manager import StepScorer
 from experiments.reward_sql.process.rules import StepRules
@@ -93,7 +93,7 @@ class Judge:
         steps: tuple[tuple[str, float], ...] = ()
         if found is not None:
             parts = steps_of(found.text)
-            results = self.executor.execute_many([(db_id, part.query) for part in parts])
+            results = step_results(self.executor, db_id, parts)
             scores = self.scorer.score(generation.input, found.text, parts, results, gold)
             result = self.executor.execute(db_id, found.text)
             right = result.ok and wanted.ok and same_rows(result.rows, wanted.rows, self.rules, gold_order(gold))

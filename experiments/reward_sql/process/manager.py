@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from experiments.reward_sql.databases import database_of, open_databases
+from experiments.reward_sql.databases import database_of, open_databases, step_results
 from experiments.reward_sql.execution import Result
 from experiments.reward_sql.process.rules import StepRules
 from experiments.reward_sql.sql.chain import Step, steps_of
@@ -88,7 +88,7 @@ class SqlProcessRewardManager(PerSampleRewardManager):
             return (len(sample.response_text),), [0.0]
         steps = steps_of(found.text)
         executor, db_id = open_databases(self.databases, self.seconds), database_of(sample.extra_info)
-        results = executor.execute_many([(db_id, step.query) for step in steps])
+        results = step_results(executor, db_id, steps)
         scores = self.scorer.score(sample.input_text, found.text, steps, results, str(sample.ground_truth))
         ends = (*(found.start + step.end for step in steps[:-1]), len(sample.response_text))
         return ends, scores

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from experiments.reward_sql.databases import open_databases
+from experiments.reward_sql.databases import open_databases, step_results
 from experiments.reward_sql.process.manager import SqlProcessRewardManager
 from experiments.reward_sql.process.model import StepModel
 from experiments.reward_sql.process.rules import StepRules
@@ -104,6 +105,20 @@ def test_every_token_gets_its_step_and_the_outcome(databases: Path) -> None:
     right, rewards = spread(manager, CHAIN)
     assert rewards == pytest.approx([2.5] * len(rewards))  # the end token too
     assert (right.score, right.extra["acc"]) == (0.5, 1.0)
+
+
+def test_a_step_that_never_ends_is_waited_for_once(databases: Path) -> None:
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n), "
+    chain = (
+        endless + "a AS (SELECT count(*) AS k FROM n), b AS (SELECT k FROM a), c AS (SELECT k FROM b) SELECT k FROM c"
+    )
+    manager = SqlProcessRewardManager([outcome(databases)], str(databases), seconds=0.5)
+    manager.score(RewardSample("", GOLD, ground_truth=GOLD, extra_info={"db_id": "shop"}, response_length=3))
+    started = time.monotonic()
+    steps = steps_of(chain)
+    results = step_results(open_databases(str(databases), 0.5), "shop", steps)
+    assert [result.kind for result in results] == ["ok", *["timeout"] * 4]  # the first 50 numbers come at once
+    assert time.monotonic() - started < 4 * 0.5
 
 
 def test_without_steps_the_outcome_stands_at_the_end(databases: Path) -> None:
