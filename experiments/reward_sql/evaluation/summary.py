@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,8 @@ def summary(greedy: Sequence[Answer], sampled: Sequence[Answer]) -> dict[str, An
         sampled: Several responses a prompt, equally many each; may be empty.
     """
     return {
-        "greedy": {"all": share(greedy), **{name: table for name in GROUPS if (table := by_group(greedy, name))}},
-        "sampled": by_k(sampled),
+        "greedy": {"all": share(greedy), **by_groups(greedy, share)},
+        "sampled": {"all": by_k(sampled), **by_groups(sampled, lambda answers: by_k(answers)[-1])},
     }
 
 
@@ -46,13 +46,17 @@ def share(answers: Sequence[Answer]) -> dict[str, float]:
     }
 
 
-def by_group(answers: Sequence[Answer], name: str) -> dict[str, dict[str, float]]:
-    """The same for each value of a group, such as ``difficulty``; nothing where it has one value, or too many."""
-    found: dict[str, list[Answer]] = defaultdict(list)
-    for each in answers:
-        if name in each.groups:
-            found[each.groups[name]].append(each)
-    return {value: share(found[value]) for value in sorted(found)} if 1 < len(found) <= MOST_IN_A_GROUP else {}
+def by_groups(answers: Sequence[Answer], figures: Callable[[list[Answer]], Any]) -> dict[str, dict[str, Any]]:
+    """The figures for each value of each group, such as ``difficulty``; groups of one value, or too many, left out."""
+    tables = {}
+    for name in GROUPS:
+        found: dict[str, list[Answer]] = defaultdict(list)
+        for each in answers:
+            if name in each.groups:
+                found[each.groups[name]].append(each)
+        if 1 < len(found) <= MOST_IN_A_GROUP:
+            tables[name] = {value: figures(found[value]) for value in sorted(found)}
+    return tables
 
 
 def by_k(answers: Sequence[Answer]) -> Table:

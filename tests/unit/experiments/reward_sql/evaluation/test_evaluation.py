@@ -91,9 +91,12 @@ def test_answers_and_their_figures(tmp_path: Path, databases: Path) -> None:
     assert figures["greedy"]["difficulty"]["easy"]["execution_match"] == 1
     assert figures["greedy"]["difficulty"]["hard"]["prompts"] == 2
     assert "data_source" not in figures["greedy"]  # all are of one
-    assert [row["k"] for row in figures["sampled"]] == [1, 2]
-    assert figures["sampled"][0]["pass"] == pytest.approx(1 / 6)
-    assert figures["sampled"][1]["pass"] == figures["sampled"][1]["average"] == pytest.approx(1 / 3)
+    one, two = figures["sampled"]["all"]
+    assert (one["k"], two["k"]) == (1, 2)
+    assert one["pass"] == pytest.approx(1 / 6)
+    assert two["pass"] == two["average"] == pytest.approx(1 / 3)
+    assert figures["sampled"]["difficulty"]["easy"]["pass"] == 1
+    assert summary(greedy, [])["sampled"] == {"all": []}
 
 
 def test_the_command_writes_figures_and_a_page(
