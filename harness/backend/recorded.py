@@ -9,6 +9,7 @@ from harness.backend.recorder import Recorder
 from harness.errors import StopRequested
 from harness.records.generations import Generation, write_generations
 from harness.records.stop_request import stop_requested
+from harness.reward_managers.spread import NOTE
 
 if TYPE_CHECKING:
     from tensordict import TensorDict
@@ -127,7 +128,9 @@ class RecordedTrainer:
         dump_path: str,
     ) -> None:
         uids = [str(key).rsplit("_", 2)[0] for key in reward_extra_infos_dict["uid"]]
-        extras = {name: column for name, column in reward_extra_infos_dict.items() if name not in ("uid", "reward")}
+        extras = {
+            name: column for name, column in reward_extra_infos_dict.items() if name not in ("uid", "reward", NOTE)
+        }
         samples = [
             Generation(
                 index=self.validation_index.get(uid, place),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -43,7 +44,7 @@ class SampledBatches:
             return self._scored_by_verl_later(batch)
         if self.service is not None and partition != "val":
             self.trainer.recorder.stage("scoring", self.trainer.global_steps)
-        notes, rewards = self._scored(batch)
+        notes, rewards = self._scored(batch, partition)
         if notes and all(note.get(FAILED) for note in notes):
             raise TrainingError(
                 f"reward_fn: none of the {len(notes)} responses could be scored.",
@@ -70,7 +71,7 @@ class SampledBatches:
             )
         return batch, {}
 
-    def _scored(self, batch: KVBatchMeta) -> tuple[list[dict[str, Any]], torch.Tensor]:
+    def _scored(self, batch: KVBatchMeta, partition: str) -> tuple[list[dict[str, Any]], torch.Tensor]:
         """Each row's notes of the reward manager, and its reward; token by token in ``rm_scores`` then."""
         if self.service is not None:
             _require_single_outputs(batch)
@@ -87,6 +88,8 @@ class SampledBatches:
                 from_note(float(score), note) if NOTE in note else None
                 for score, note in zip(scores, notes, strict=True)
             ]
+        if partition == "val":
+            results = [result and _of_the_response(result) for result in results]
         return notes, self._write(batch, results, notes)
 
     def _write(
@@ -138,6 +141,11 @@ class SampledBatches:
                 stage="generating",
             )
         return keep_prompts(batch, whole) if len(whole) < len(rows) else batch
+
+
+def _of_the_response(result: RewardResult) -> RewardResult:
+    """A result whose manager rewards every token, with the score that it gives the response: the one to validate by."""
+    return result if result.token_rewards is None else replace(result, token_rewards=None, segments=())
 
 
 def _require_single_outputs(batch: KVBatchMeta) -> None:

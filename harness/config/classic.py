@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from omegaconf import OmegaConf
 
 from harness.config.catalogue import option_file
 from harness.config.suggest import did_you_mean
@@ -53,7 +54,24 @@ def experiment_from(config: str | Path | Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigurationError: The file cannot be read, or holds a key without a meaning.
     """
-    return translate(_read(Path(config)) if isinstance(config, (str, Path)) else dict(config))
+    return translate(read_file(Path(config)) if isinstance(config, (str, Path)) else dict(config))
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The sections of a YAML file.
+
+    Raises:
+        ConfigurationError: It cannot be read, or holds none.
+    """
+    try:
+        tree = OmegaConf.to_container(OmegaConf.load(path))  # which takes 1e-6 for a number, as verl's files mean it
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"config: there is no file {path}.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"config: {path} cannot be read as YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigurationError(f"config: {path} holds {type(tree).__name__}, not sections such as data and trainer.")
+    return tree
 
 
 def data_files(folder: Path) -> dict[str, str]:
@@ -145,15 +163,3 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
             tree[name] = {}
         tree = tree[name]
     tree[leaf] = value
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"config: there is no file {path}.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"config: {path} cannot be read as YAML: {error}") from error
-    if not isinstance(tree, dict):
-        raise ConfigurationError(f"config: {path} holds {type(tree).__name__}, not sections such as data and trainer.")
-    return tree

@@ -54,7 +54,7 @@ class RewardResult:
     """The reward of one response.
 
     Attributes:
-        score: The reward, placed on the response's last token.
+        score: The reward, placed on the response's last token; what validation reports.
         extra: Numbers and texts to log beside it; ``acc`` is always among them.
         token_rewards: A reward for each token of the response, in place of ``score`` on the last one.
         segments: Rewards of steps, added to those of the tokens they cover.

@@ -50,14 +50,45 @@ def rewards_by_token(result: RewardResult, length: int, spans: Sequence[tuple[in
             f"reward_manager: {len(result.token_rewards)} token rewards came back for a response of {length} tokens."
         )
     for segment in result.segments:
-        covered = [place for place, (start, end) in enumerate(spans) if start < segment.end and end > segment.start]
+        covered = _covered(segment, spans)
         if not covered:
             raise ComponentError(
                 f"reward_manager: the step at characters {segment.start} to {segment.end} covers no token."
             )
-        for place in covered if segment.every_token else covered[-1:]:
+        for place in _all_of(segment, result.segments, spans) if segment.every_token else covered[-1:]:
             rewards[place] += segment.reward
     return rewards
+
+
+def _covered(segment: Segment, spans: Sequence[tuple[int, int]]) -> list[int]:
+    return [place for place, (start, end) in enumerate(spans) if start < segment.end and end > segment.start]
+
+
+def _all_of(segment: Segment, segments: Sequence[Segment], spans: Sequence[tuple[int, int]]) -> list[int]:
+    """Every token of a step, for steps that lie side by side: none is in two of them, and none between them.
+
+    A token without characters goes with the one that completes its character, and at the end, where the special
+    tokens stand, with the last one. A token that reaches over from the step before stays with that one, unless it is
+    all there is.
+    """
+    whole = _with_characters(spans)
+    covered = _covered(segment, whole)
+    first = whole[covered[0]][0]
+    shared = any(other.every_token and first < other.end <= segment.start for other in segments)
+    own = [place for place in covered if whole[place][0] >= segment.start] if shared else covered
+    return own or covered
+
+
+def _with_characters(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans with each empty one replaced by that of the next token that has characters, else of the last."""
+    found = list(spans)
+    for place in range(len(found) - 2, -1, -1):
+        if found[place][0] == found[place][1]:
+            found[place] = found[place + 1]
+    for place in range(1, len(found)):
+        if found[place][0] == found[place][1]:
+            found[place] = found[place - 1]
+    return found
 
 
 def token_spans(tokenizer: Any, ids: Sequence[int]) -> list[tuple[int, int]]:

@@ -109,9 +109,8 @@ def _kernel(
 
     q, k, v = (tensor[0].transpose(0, 1).to(query.dtype) for tensor in (query, key, value))
     left = -1 if window is None else window - 1
-    grouped: Any = (
-        {"enable_gqa": True} if "enable_gqa" in signature(varlen_attn).parameters else {}
-    )  # 2.11 needs no word
+    told = "enable_gqa" in signature(varlen_attn).parameters  # 2.11 needs not be told
+    grouped: Any = {"enable_gqa": True} if told else {}
     attended = varlen_attn(q, k, v, bounds, bounds, longest, longest, scale=scale, window_size=(left, 0), **grouped)
     return cast("torch.Tensor", attended)[None]
 

@@ -62,6 +62,15 @@ def test_a_key_without_a_meaning_is_refused_by_name(change: dict, words: str) ->
         classic_config({**PLAIN, **change})
 
 
+def test_numbers_are_read_as_verl_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "actor_rollout_ref:\n  actor:\n    optim: {lr: 1e-6}\n    ppo_mini_batch_size: ${data.train_batch_size}\n"
+    )
+    actor = classic_config(path)[0].actor_rollout_ref.actor
+    assert (actor.optim.lr, actor.ppo_mini_batch_size) == (1e-6, 1024)
+
+
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"there is no file .*nothing\.yaml"):
         classic_config(str(tmp_path / "nothing.yaml"))

@@ -22,9 +22,19 @@ def test_token_rewards_take_its_place() -> None:
 
 def test_steps_add_to_the_tokens_they_cover() -> None:
     result = RewardResult(1.0, {}, segments=(Segment(0, 3, 0.5), Segment(5, 9, 0.25, every_token=True)))
-    assert rewards_by_token(result, 4, SPANS) == [0.0, 0.5, 0.0, 1.25]
+    assert rewards_by_token(result, 4, SPANS) == [0.0, 0.5, 0.25, 1.25]  # (5, 5) is completed by (5, 9)
     every = RewardResult(0.0, {}, segments=(Segment(0, 5, 1.0, every_token=True),))
     assert rewards_by_token(every, 4, SPANS) == [1.0, 1.0, 0.0, 0.0]
+
+
+def test_every_token_lies_in_one_of_neighbouring_steps() -> None:
+    spans = [(0, 2), (2, 5), (5, 5), (5, 9), (9, 9), (9, 9)]  # the second reaches into the next step; two end the text
+    steps = (Segment(0, 4, 0.5, every_token=True), Segment(4, 9, 0.25, every_token=True))
+    assert rewards_by_token(RewardResult(0.0, {}, (1.0,) * 6, steps), 6, spans) == [1.5, 1.5, 1.25, 1.25, 1.25, 1.25]
+    within = (Segment(0, 3, 0.5, every_token=True), Segment(3, 4, 0.25, every_token=True))
+    assert rewards_by_token(RewardResult(0.0, {}, (0.0,) * 2, within), 2, [(0, 2), (2, 5)]) == [0.5, 0.75]
+    nested = (Segment(0, 9, 0.5, every_token=True), Segment(4, 9, 0.25, every_token=True))
+    assert rewards_by_token(RewardResult(0.0, {}, (0.0,) * 6, nested), 6, spans) == [0.5, 0.75, 0.75, 0.75, 0.75, 0.75]
 
 
 def test_a_step_outside_the_text_is_an_error() -> None:

@@ -1,0 +1,65 @@
+"""Rows that cannot be trained on: counted, reported by row, and an error or left out, before a training starts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.errors import ConfigurationError
+
+SHOWN = 5
+ACTIONS = ("error", "drop")
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row with what is wrong with it.
+
+    Attributes:
+        file: The file that it comes from.
+        row: Its position there, from 0.
+        db_id: Its database, if it names one.
+        problem: ``entry``, ``encoding``, ``database``, ``sql`` or ``length``.
+        detail: What exactly.
+    """
+
+    file: str
+    row: int
+    db_id: str
+    problem: str
+    detail: str
+
+
+WORDS = {
+    "entry": "not an entry with a question, a database and SQL",
+    "encoding": "text in a wrong encoding",
+    "database": "a database that is missing or cannot be read",
+    "sql": "gold SQL that fails",
+    "length": "a prompt over the limit",
+}
+
+
+def settle(bad: list[BadRow], total: int, action: str, report: Path) -> None:
+    """Write the report of bad rows, and raise if they are not to be dropped.
+
+    Args:
+        bad: The rows.
+        total: Of how many.
+        action: ``error`` or ``drop``.
+        report: File to write, a row a line; written without rows as well.
+
+    Raises:
+        ConfigurationError: There are bad rows and they are an error, or nothing else.
+    """
+    report.write_text("".join(json.dumps(asdict(row), ensure_ascii=True) + "\n" for row in bad))
+    if not bad or (action == "drop" and len(bad) < total):
+        return
+    counts = Counter(row.problem for row in bad)
+    lines = [f"    {counts[problem]} with {WORDS[problem]}" for problem in WORDS if counts[problem]]
+    lines += [f"    {row.file}[{row.row}] ({row.db_id or 'no database'}): {row.detail}" for row in bad[:SHOWN]]
+    raise ConfigurationError(
+        f"{len(bad)} of {total} rows of the data set cannot be trained on:\n" + "\n".join(lines),
+        f"All are in {report}. Mend them, or leave them out: prepare.data.bad_rows=drop.",
+    )

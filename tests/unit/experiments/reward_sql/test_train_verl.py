@@ -1,0 +1,76 @@
+"""The classic command: its file and flags become what the harness composes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.reward_sql import train_verl
+from harness.config.classic import read_file
+
+FILE = Path(train_verl.__file__).with_name("grpo_trainer.yaml")
+
+
+def test_the_file_has_the_classic_sections() -> None:
+    tree = read_file(FILE)
+    assert list(tree) == ["data", "actor_rollout_ref", "critic", "reward_model", "verifier", "algorithm", "trainer"]
+    config, own = train_verl.split(tree)
+    assert own == {
+        "reward_manager.rm_coef": 1.0,
+        "reward_manager.reward_coef": 1.0,
+        "advantage_fn.function": "compute_grpo_process_advantage_avg_unique",
+    }
+    assert config["reward_model"] == {"enable": False}
+    assert tree["reward_model"]["rm_coef"] == 1.0  # what was read stays as it was
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        (
+            [],
+            ["reward_fn=[sql_execution]", "reward_manager=sql_process", "model=reward_sql_tiny", "data=reward_sql_generated",
+             "reward_manager.rm_coef=0.5"],
+        ),
+        (
+            ["--data_path", "data/my set", "--reward_manager", "sql_process_model"],
+            ["reward_fn=[sql_execution]", "reward_manager=sql_process_model", "model=reward_sql_tiny",
+             "reward_fn.sql_execution.databases='data/my set/databases'", "reward_manager.rm_coef=0.5",
+             "reward_manager.scorer.url='http://there:1/score'"],
+        ),
+        (
+            ["--data_path", "d", "--databases", "bird", "--reward_manager", "per_sample"],
+            ["reward_fn=[sql_execution]", "reward_manager=per_sample", "model=reward_sql_tiny",
+             "reward_fn.sql_execution.databases=bird"],
+        ),
+    ],
+)  # fmt: skip
+def test_flags_become_words(flags: list[str], wanted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    tree = {"reward_model": {"rm_coef": 0.5, "url": "http://there:1/score"}, "trainer": {}}
+    config, own = train_verl.split(tree)
+    words = train_verl.words_of(train_verl.parser().parse_args(flags), config, own)
+    assert words == wanted
+    told = capsys.readouterr().err
+    assert ("reward_manager.rm_coef=0.5 of the file has no meaning for --reward_manager per_sample" in told) == (
+        "per_sample" in flags
+    )
+
+
+def test_a_model_of_the_files_own_is_kept() -> None:
+    tree = {"actor_rollout_ref": {"model": {"path": "Qwen/Qwen2.5-Coder-7B-Instruct"}}}
+    assert "model=reward_sql_tiny" not in train_verl.words_of(train_verl.parser().parse_args([]), tree, {})
+
+
+def test_where_the_databases_of_a_data_set_lie(tmp_path: Path) -> None:
+    assert train_verl.databases_in(tmp_path) == tmp_path / "databases"
+    (tmp_path / "database").mkdir()  # as in BIRD and Spider
+    assert train_verl.databases_in(tmp_path) == tmp_path / "database"
+
+
+def test_a_mistake_is_told_with_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_verl.main(["--config", str(tmp_path / "no.yaml")]) == 2
+    assert "there is no file" in capsys.readouterr().err
+    (tmp_path / "run.yaml").write_text("reward_model: {candidate_tokens: [488, 481]}\n")
+    assert train_verl.main(["--config", str(tmp_path / "run.yaml")]) == 2
+    assert "reward_model.candidate_tokens has no meaning" in capsys.readouterr().err
