@@ -4,7 +4,10 @@ verl packs the responses of a micro-batch into one row (``use_remove_padding``) 
 apart by their positions. The package flash-attn does, but has no wheels and takes an hour to compile; PyTorch holds the
 same kernels. Chosen with ``actor_rollout_ref.model.override_config.attn_implementation=harness_packed``.
 
-Source: `torch.nn.attention.varlen.varlen_attn`; FlashAttention-2, https://arxiv.org/abs/2307.08691.
+Sequences may be spread over processes (``ulysses_sequence_parallel_size``), as with flash-attn.
+
+Source: `torch.nn.attention.varlen.varlen_attn`; FlashAttention-2, https://arxiv.org/abs/2307.08691; Ulysses,
+https://arxiv.org/abs/2309.14509, with verl's own exchanges.
 """
 
 from __future__ import annotations
@@ -16,6 +19,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from verl.utils.ulysses import (
+    gather_heads_scatter_seq,
+    gather_seq_scatter_heads,
+    get_ulysses_sequence_parallel_group,
+    get_ulysses_sequence_parallel_world_size,
+)
 
 from harness.errors import ConfigurationError
 
@@ -66,17 +75,16 @@ def packed_attention(
             "actor_rollout_ref.model.use_remove_padding=false",
         )
     if position_ids is None or query.shape[0] > 1:
-        bounds, longest = None, query.shape[2]
-    else:
-        bounds, longest = _bounds(position_ids)
-    if sliding_window is not None and longest <= sliding_window:
-        sliding_window = None
-    if bounds is not None and query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
-        return _kernel(query, key, value, bounds, longest, scaling, sliding_window), None
-    lengths = [query.shape[2]] if bounds is None else bounds.diff().tolist()
-    parts = zip(*(tensor.split(lengths, dim=2) for tensor in (query, key, value)), strict=True)
-    attended = [_one(*part, scaling, sliding_window) for part in parts]
-    return torch.cat(attended, dim=2).transpose(1, 2), None
+        return _attend(query, key, value, None, query.shape[2], scaling, sliding_window), None
+    shares = get_ulysses_sequence_parallel_world_size()
+    if shares == 1:
+        return _attend(query, key, value, *_bounds(position_ids), scaling, sliding_window), None
+    # Ulysses: each process has a part of the tokens; for the attention it gets all of them and a part of the heads
+    repeats = max(shares // key.shape[1], 1)
+    parts = (query, key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1))
+    query, key, value = (gather_seq_scatter_heads(part, seq_dim=2, head_dim=1) for part in parts)
+    attended = _attend(query, key, value, *_bounds(position_ids), scaling, sliding_window)
+    return gather_heads_scatter_seq(attended, head_dim=2, seq_dim=1), None
 
 
 def register() -> None:
@@ -88,12 +96,39 @@ def _bounds(position_ids: torch.Tensor) -> tuple[torch.Tensor, int]:
     """(sequences + 1,) int32, where sequences begin and end; and the longest one's length."""
     known = getattr(position_ids, _BOUNDS, None)
     if known is None:
-        flat = position_ids.reshape(-1)
+        flat = _of_all_shares(position_ids).reshape(-1)
         starts = (flat == 0).nonzero().flatten().to(torch.int32)
         bounds = F.pad(starts, (0, 1), value=len(flat))
         known = bounds, int(bounds.diff().max())
         setattr(position_ids, _BOUNDS, known)  # one wait for the GPU a forward pass, not one a layer
     return known
+
+
+def _of_all_shares(position_ids: torch.Tensor) -> torch.Tensor:
+    shares = get_ulysses_sequence_parallel_world_size()
+    if shares == 1:
+        return position_ids
+    parts = [torch.empty_like(position_ids) for _ in range(shares)]
+    torch.distributed.all_gather(parts, position_ids.contiguous(), group=get_ulysses_sequence_parallel_group())
+    return torch.cat(parts, dim=-1)
+
+
+def _attend(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    bounds: torch.Tensor | None,
+    longest: int,
+    scale: float | None,
+    window: int | None,
+) -> torch.Tensor:
+    if window is not None and longest <= window:
+        window = None
+    if bounds is not None and query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
+        return _kernel(query, key, value, bounds, longest, scale, window)
+    lengths = [query.shape[2]] if bounds is None else bounds.diff().tolist()
+    parts = zip(*(tensor.split(lengths, dim=2) for tensor in (query, key, value)), strict=True)
+    return torch.cat([_one(*part, scale, window) for part in parts], dim=2).transpose(1, 2)
 
 
 def _kernel(

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
-from harness.backend.cuda.attention import NAME, packed_attention, register
+from harness.backend.cuda.attention import packed_attention
 from harness.errors import ConfigurationError
 
-SIZES = {
-    "vocab_size": 50,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-}
-
-
-def models(kind: type, config: type, **more: object) -> tuple:
-    """The same weights twice: with ours, and with transformers' eager attention."""
-    register()
-    torch.manual_seed(0)
-    plain = kind._from_config(config(**SIZES, **more), attn_implementation="eager")
-    ours = kind._from_config(config(**SIZES, **more), attn_implementation=NAME)
-    ours.load_state_dict(plain.state_dict())
-    return ours, plain
+SHARE = Path(__file__).with_name("share.py")
+models, computed = map(runpy.run_path(str(SHARE)).get, ("models", "computed"))
 
 
 @pytest.mark.parametrize(
@@ -64,3 +53,22 @@ def test_what_the_kernels_lack_is_refused() -> None:
     layer = torch.nn.Module()
     with pytest.raises(ConfigurationError, match="softcap"):
         packed_attention(layer, tensor, tensor, tensor, None, softcap=30.0)
+
+
+@pytest.mark.timeout(240)  # two processes import verl
+def test_sequences_spread_over_processes(tmp_path: Path) -> None:
+    lengths, shares = (7, 1, 4, 12), 2
+    positions = torch.cat([torch.arange(length) for length in lengths])[None]
+    row = torch.randint(50, (1, sum(lengths))), positions, torch.randn(1, sum(lengths), 50)
+    torch.save(row, tmp_path / "row.pt")
+    words = [sys.executable, str(SHARE)]
+    processes = [subprocess.Popen([*words, str(rank), str(shares), str(tmp_path)]) for rank in range(shares)]
+    assert [process.wait() for process in processes] == [0] * shares
+    parts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(shares)]
+    for kv_heads in (1, 2):
+        logits, gradients = computed(kv_heads, *row)
+        shared = torch.cat([part[kv_heads][0] for part in parts], 1)
+        torch.testing.assert_close(shared, logits, atol=1e-5, rtol=1e-5)
+        for part in parts:
+            for mine, whole in zip(part[kv_heads][1], gradients, strict=True):
+                torch.testing.assert_close(mine, whole, atol=1e-4, rtol=1e-4)
