@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "check_fuzz.json"
 MUTATIONS = ROOT / "tests" / "unit" / "check" / "mutations.py"
 PART = 500
+AGAIN_ABOVE_S, TRIES = 1.5, 3  # a busy machine is slow at times; a case that is slow is slow each time
 
 
 def sources() -> str:
@@ -54,15 +55,19 @@ def run_part(seed: int, folder: Path) -> dict[str, Any]:
         else:
             (folder / "mutant.yaml").write_bytes(mutator.file(ROOT / "conf/experiment/quickstart_tiny.yaml"))
             words = ["experiment=mutant"]
-        start, used = time.perf_counter(), time.process_time()
-        out = io.StringIO()
-        try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-                codes[str(harness(["check", *words]))] += 1
-        except Exception:  # noqa: BLE001  whatever it is, it is what is looked for
-            raised.append({"words": words, "error": traceback.format_exc()[-800:]})
-        slowest = max(slowest, time.perf_counter() - start)
-        busiest = max(busiest, time.process_time() - used)
+        took, used = [], []
+        while not took or (min(took) > AGAIN_ABOVE_S and len(took) < TRIES):
+            begun, worked = time.perf_counter(), time.process_time()
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                try:
+                    code = str(harness(["check", *words]))
+                except Exception:  # noqa: BLE001  whatever it is, it is what is looked for
+                    code = "raised"
+                    raised.append({"words": words, "error": traceback.format_exc()[-800:]})
+            took.append(time.perf_counter() - begun)
+            used.append(time.process_time() - worked)
+        codes[code] += 1
+        slowest, busiest = max(slowest, min(took)), max(busiest, min(used))
     seconds = {"slowest_s": round(slowest, 2), "slowest_cpu_s": round(busiest, 2)}  # they differ on a busy machine
     return {"codes": dict(codes), **seconds, "raised": raised, "date": str(date.today())}
 

@@ -1,0 +1,171 @@
+"""docs/performance.md, from what the benchmarks have left in benchmarks/results/; never written by hand.
+
+python benchmarks/performance_page.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "performance.md"
+HEAD = """# Performance
+
+Made from `benchmarks/results/` by `python benchmarks/performance_page.py`. Sides of a comparison ran in turn, in one go, on one
+machine; the ratio is the figure to read, since machines differ and these were busy with other work at times. Below 1 is faster.
+"""
+
+
+def step_overhead(results: dict[str, Any]) -> Iterable[str]:
+    """The harness beside bare verl."""
+    yield "## A training step, beside bare verl"
+    yield "Same configuration, generation server and reward on both sides; medians after two steps of warming up."
+    rows = []
+    for experiment, result in results.items():
+        for figure, sides in result["medians"].items():
+            rows.append(
+                [f"`{experiment}`", figure, *_seconds(sides["harness"], sides["verl"]), f"{sides['ratio']:.2f}"]
+            )
+    yield _table(["experiment", "", "harness", "bare verl", "ratio"], rows)
+    yield from (_source(result["command"], result) for result in results.values())
+
+
+def peers(result: dict[str, Any]) -> Iterable[str]:
+    """The harness beside TRL."""
+    yield "## The real quick start's work, beside TRL"
+    rows = []
+    for figure, sides in result["medians"].items():
+        ratios = [f"{sides[f'ratio to {peer}']:.2f}" for peer in ("TRL fp32", "TRL bf16")]
+        rows.append([figure, *_seconds(sides["harness"], sides["TRL fp32"], sides["TRL bf16"]), *ratios])
+    yield _table(["", "harness", "TRL, fp32", "TRL, bf16", "to fp32", "to bf16"], rows)
+    yield "TRL starts faster: it is one process, where verl starts Ray, a trainer, workers and a generation server."
+    yield _source(result["command"], result)
+
+
+def quickstart_seeds(results: dict[str, Any]) -> Iterable[str]:
+    """What the quick starts reach."""
+    yield "## The quick starts"
+    rows = []
+    for experiment, seeds in results.items():
+        for seed, run in seeds.items():
+            low, high = run["interval_of_the_rise"]
+            change = f"{run['before']:.2f} → {run['after']:.2f}, {run['rise']:+.2f} ({low:+.2f} to {high:+.2f})"
+            rows.append(
+                [
+                    f"`{experiment}`",
+                    seed,
+                    change,
+                    f"{run['seconds_of_training']:.0f} s",
+                    f"{run['seconds_a_step']:.2f} s",
+                ]
+            )
+    yield _table(["experiment", "seed", "held-out accuracy", "training", "a step"], rows)
+    yield _source("benchmarks/quickstart_seeds.py", run)
+
+
+def gpu_check(result: dict[str, Any]) -> Iterable[str]:
+    """Where the time of a step goes on a GPU, and what has not been seen there."""
+    yield "## On a GPU"
+    parts = result["parts"]
+    resumed, kernels = parts["resume"], parts["attention"]
+    steps = [f"{name} {value:.2f}" for name, value in resumed["seconds of a step"].items()]
+    accuracy = ", ".join(f"{value:.2f} at step {step}" for step, value in resumed["accuracy"].items())
+    yield _table(
+        ["part", "seen"],
+        [
+            ["learn, SIGKILL, resume", f"held out: {accuracy}; killed after step {resumed['steps before']}"],
+            ["seconds of a step", ", ".join(steps) + (f" ({resumed['note']})" if "note" in resumed else "")],
+            ["tokens a second, memory", f"{resumed['tokens a second']:.0f}, {resumed['GPU memory, GiB']:.1f} GiB"],
+            ["MFU of the update", f"{resumed['MFU of the update']:.2%}: a model of 135M does not fill such a card"],
+            ["packed attention", f"{kernels['packed ms']:.2f} ms, SDPA with a mask {kernels['sdpa with a mask ms']:.2f} ms; "
+             f"relative error {kernels['error of output']:.4f}, of gradients {kernels['largest error of gradients']:.4f}"],
+            *([name, f"unproven: {part['not run']}"] for name, part in parts.items() if "not run" in part),
+        ],
+    )  # fmt: skip
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    yield f"`{result['command']}`, {result['date']}, {result['GPUs'][0]}, {result['cores']} cores, {versions}."
+
+
+def advantages(result: dict[str, Any]) -> Iterable[str]:
+    """The harness's advantage functions beside verl's."""
+    yield "## Advantage functions, 8,192 × 1,024"
+    rows = [
+        [
+            f"`{name}`",
+            f"{row['harness_ms']:.0f} ms",
+            f"{row['verl_ms']:.0f} ms",
+            f"{row['faster']:.1f} ×",
+            f"{row['largest_difference']:.0e}",
+        ]
+        for name, row in result["table"].items()
+    ]
+    yield _table(["function", "harness", "verl", "faster", "largest difference"], rows)
+    yield _source(result["command"], result)
+
+
+def cli_latency(result: dict[str, Any]) -> Iterable[str]:
+    """How long a command takes to answer."""
+    yield "## Commands"
+    yield _table(["command", "median"], [[f"`{name}`", f"{value:.2f} s"] for name, value in result["median_s"].items()])
+    yield _source("benchmarks/cli_latency.py", result)
+
+
+def sweep_planning(result: dict[str, Any]) -> Iterable[str]:
+    """Planning a sweep."""
+    yield "## Planning sweeps"
+    rows = [
+        [
+            f"{row['runs']:,}",
+            f"{row['plan_s']:.1f} s",
+            f"{row['submit_s']:.2f} s",
+            f"{row['status_s']:.2f} s",
+            f"{row['peak_mb']} MB",
+        ]
+        for row in result["harness"]
+    ]
+    yield _table(["runs", "composed, checked, planned", "submitted to Slurm", "status", "memory"], rows)
+    yield f"Hydra's own composition, without a check, takes {result['hydra']['s_a_point']:.3f} s a run: {result['hydra_to_harness']:.1f} times as long."
+    yield _source("benchmarks/sweep_planning.py", result)
+
+
+def compare_loading(result: dict[str, Any]) -> Iterable[str]:
+    """Reading runs to compare them."""
+    yield f"## Comparing {result['runs']:,} runs of {result['steps']} steps and {result['metrics']} metrics"
+    rows = [
+        [name, f"{result[key]['seconds']:.1f} s", f"{result[key]['peak_mb']} MB"]
+        for name, key in (("read for the first time", "first"), ("again", "second"))
+    ]
+    yield _table(["", "time", "memory"], rows)
+    yield _source("benchmarks/compare_loading.py", result)
+
+
+SECTIONS = (step_overhead, peers, quickstart_seeds, gpu_check, advantages, cli_latency, sweep_planning, compare_loading)
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD.rstrip()]
+    for section in SECTIONS:
+        parts += section(json.loads((RESULTS / f"{section.__name__}.json").read_text()))
+    return "\n\n".join(parts) + "\n"
+
+
+def _seconds(*values: float) -> list[str]:
+    return [f"{value:.2f} s" if value < 10 else f"{value:.0f} s" for value in values]
+
+
+def _source(command: str, result: dict[str, Any]) -> str:
+    return f"`python {command}`, {result['date']}, {result['machine']}."
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
