@@ -33,7 +33,7 @@ def target_problems(tree: Tree) -> Iterator[Problem]:
     trusted = list(tree.get("trusted_modules") or ())
     passed = {*(str(node["_target_"]) for _, node in _nodes(verl_defaults(tree)))}
     for key, node in _nodes(tree):
-        if node["_target_"] is not None and (kind_of(key) or node["_target_"] not in passed):
+        if node["_target_"] is not None and (kind_of(key) or str(node["_target_"]) not in passed):
             yield from _target(key, node, trusted)
 
 

@@ -539,6 +539,14 @@ MISTAKES: list[tuple[list[str], list[tuple[str, str, str]]]] = [
         ],
     ),
     (
+        ["+advantage_fn._target_={new: 1}"],
+        [("target", "advantage_fn._target_: {'new': 1} is no dotted name.", "Write module.Name.")],
+    ),
+    (
+        ["+prepare.model._target_.new=1"],
+        [("target", "prepare.model._target_: {'new': 1} is no dotted name.", "Write module.Name.")],
+    ),
+    (
         ["advantage_fn._target_=harness.advantages.grpo.grop"],
         [("target", "advantage_fn._target_: harness.advantages.grpo has no 'grop'.", "Did you mean grpo or Groups?")],
     ),
