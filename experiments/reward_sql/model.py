@@ -54,7 +54,6 @@ def make_sql_model(
     renamed: float = 0.4,
     hidden_size: int = 128,
     layers: int = 4,
-    threads: int = 2,
 ) -> None:
     """Write a warm-started model as a Hugging Face folder: config, weights, tokenizer with its chat template.
 
@@ -74,7 +73,6 @@ def make_sql_model(
         renamed: Share of the rows with other names.
         hidden_size: Width of the model, in heads of 32.
         layers: Number of its layers.
-        threads: Threads that compute; the weights depend on their number.
 
     Raises:
         HarnessError: ``mastery`` was not reached.
@@ -86,7 +84,7 @@ def make_sql_model(
         train = generated_rows(Path(folder) / "databases", {"train": rows}, form, data_seed, difficulties)["train"]
     tokenizer = _tokenizer(train)
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # sums depend on the number of threads
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
