@@ -2,9 +2,9 @@
 
     prepare.model: {_target_: experiments.reward_sql.model.make_sql_model, path: ${made:model}}
 
-It is a Llama of two million parameters. The warm start is supervised learning on the generator's training questions,
+It is a Llama of one million parameters. The warm start is supervised learning on the generator's training questions,
 with chains of CTEs as answers; held-out templates and databases are not in it. Names of tables, columns and categories
-are changed for others at random in half of the rows, so that the model learns to take them from the prompt and can
+are changed for others at random in a part of the rows, so that the model learns to take them from the prompt and can
 answer about databases that it has never seen. It stops early, so that there is something left to learn from rewards.
 """
 
@@ -47,14 +47,13 @@ def make_sql_model(
     style: str = "compact",
     difficulties: Mapping[str, bool] | None = None,
     rows: int = 20_000,
-    steps: int = 800,
-    mastery: float = 0.5,
-    batch_size: int = 64,
-    lr: float = 2e-3,
-    renamed: float = 0.5,
-    hidden_size: int = 192,
+    steps: int = 2400,
+    mastery: float = 0.3,
+    batch_size: int = 32,
+    lr: float = 3e-3,
+    renamed: float = 0.4,
+    hidden_size: int = 128,
     layers: int = 4,
-    threads: int = 2,
 ) -> None:
     """Write a warm-started model as a Hugging Face folder: config, weights, tokenizer with its chat template.
 
@@ -74,7 +73,6 @@ def make_sql_model(
         renamed: Share of the rows with other names.
         hidden_size: Width of the model, in heads of 32.
         layers: Number of its layers.
-        threads: Threads that compute; the weights depend on their number.
 
     Raises:
         HarnessError: ``mastery`` was not reached.
@@ -86,7 +84,7 @@ def make_sql_model(
         train = generated_rows(Path(folder) / "databases", {"train": rows}, form, data_seed, difficulties)["train"]
     tokenizer = _tokenizer(train)
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # sums depend on the number of threads
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -169,7 +167,7 @@ class Renamer:
 def _learn(
     model: LlamaForCausalLM, rows: Rows, renamer: Renamer, steps: int, mastery: float, batch_size: int, lr: float
 ) -> None:
-    """Supervised learning on the answers until they are probable enough."""
+    """Supervised learning until the answers are probable enough."""
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
@@ -179,9 +177,11 @@ def _learn(
     reached = 0.0
     for step in range(1, steps + 1):
         chosen = torch.randint(len(rows), (batch_size,)).tolist()
-        ids_BT, labels_BT = _batch([(renamer(rows[i][0]), rows[i][1]) for i in chosen], model.config.pad_token_id)
-        mask_BT = (ids_BT != model.config.pad_token_id).long()
-        model(input_ids=ids_BT, attention_mask=mask_BT, labels=labels_BT).loss.backward()
+        ids_BT, _ = _batch([(renamer(rows[i][0]), rows[i][1]) for i in chosen], model.config.pad_token_id)
+        mask_BT = ids_BT != model.config.pad_token_id
+        # prompts are learned as well: taking names from what stands before begins with the names in a question
+        labels_BT = ids_BT.where(mask_BT, IGNORED)
+        model(input_ids=ids_BT, attention_mask=mask_BT.long(), labels=labels_BT).loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -198,7 +198,7 @@ def _learn(
 
 
 def _batch(rows: Rows, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and labels, both (rows, longest); only answers are learned."""
+    """Token ids and labels of the answers, both (rows, longest)."""
     import torch
 
     labels = []
@@ -216,8 +216,8 @@ def _probability(model: LlamaForCausalLM, rows: Rows) -> float:
 
     ids_NT, labels_NT = _batch(rows, model.config.pad_token_id)
     with torch.no_grad():
-        mask_NT = (ids_NT != model.config.pad_token_id).long()
-        logits_NTV = model(input_ids=ids_NT, attention_mask=mask_NT).logits[:, :-1]
+        mask_NT = ids_NT != model.config.pad_token_id
+        logits_NTV = model(input_ids=ids_NT, attention_mask=mask_NT.long()).logits[:, :-1]
     losses_NT = torch.nn.functional.cross_entropy(
         logits_NTV.transpose(1, 2), labels_NT[:, 1:], ignore_index=IGNORED, reduction="none"
     )

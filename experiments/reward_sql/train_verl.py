@@ -15,7 +15,10 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness import VERLTrainingManager
 
 HERE = Path(__file__).resolve().parent
 OWN_KEYS = {  # of Reward-SQL's files → where the harness has them
@@ -71,22 +74,27 @@ def train(flags: argparse.Namespace, overrides: Sequence[str]) -> str:
     Returns:
         The run's folder.
     """
+    manager = manager_of(flags, overrides)
+    epochs = {} if flags.epochs is None else {"num_epochs": flags.epochs}
+    manager.train(data_path=flags.data_path, output_dir=flags.output_dir, **epochs)
+    return str(manager.run.shown()) if manager.run else flags.output_dir
+
+
+def manager_of(flags: argparse.Namespace, overrides: Sequence[str]) -> VERLTrainingManager:
+    """The manager, with everything that the flags and the file choose."""
     from harness import VERLTrainingManager
     from harness.config.classic import read_file
 
     config, own = split(read_file(flags.config))
     of_file = own.pop("advantage_fn.function", None)
     function = flags.core_function or of_file
-    manager = VERLTrainingManager(
+    return VERLTrainingManager(
         config=config,
         algorithm_type=None if _is_of(config, flags.algorithm) else flags.algorithm,
         core_algos_module=flags.core_algos or (ADVANTAGES if function else None),
         core_algos_function=function,
         overrides=[*words_of(flags, config, own, overrides), *overrides],
     )
-    epochs = {} if flags.epochs is None else {"num_epochs": flags.epochs}
-    manager.train(data_path=flags.data_path, output_dir=flags.output_dir, **epochs)
-    return str(manager.run.shown()) if manager.run else flags.output_dir
 
 
 def split(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -116,11 +124,11 @@ def words_of(
     if not named and not ((config.get("actor_rollout_ref") or {}).get("model") or {}).get("path"):
         words.append("model=reward_sql_tiny")
     if flags.data_path is None:
-        words.append("data=reward_sql_generated")
+        words += [] if any(word.startswith("data=") for word in overrides) else ["data=reward_sql_generated"]
+        folder = "${prepare.data.path}/databases"
     else:
-        words.append(
-            f"reward_fn.sql_execution.databases={quoted(str(flags.databases or databases_in(flags.data_path)))}"
-        )
+        folder = quoted(str(flags.databases or databases_in(flags.data_path)))
+    words.append(f"reward_fn.sql_execution.databases={folder}")
     known = KEYS_OF.get(flags.reward_manager, ())
     for key, value in own.items():
         if key in known:

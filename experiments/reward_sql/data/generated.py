@@ -146,7 +146,8 @@ def _rows(
 ) -> Iterator[Row]:
     """Different questions of a split, its databases and templates in turn."""
     db_ids = list(HELD_OUT if split == "test" else SEEN)
-    names = [name for name, held_out in templates().items() if split == "test" or held_out == (split == "validation")]
+    known = templates()
+    names = [name for name, held_out in known.items() if split == "test" or held_out == (split == "validation")]
     asked: set[tuple[str, str]] = set()
     fruitless = 0
     while fruitless < FRUITLESS:
@@ -170,7 +171,7 @@ def _rows(
                 split=split,
                 solution=question.chain,
                 template=template,
-                held_out_template=templates()[template],
+                held_out_template=known[template],
                 difficulty=question.difficulty,
             )
 

@@ -52,6 +52,8 @@ class WorkerProcess:
         Raises:
             HarnessError: The worker was closed.
         """
+        if len(sql) > self.limits.sql_bytes:
+            return failure("limit", f"the query is longer than {self.limits.sql_bytes} bytes")
         with self._in_use:
             for _ in range(2):
                 started = time.monotonic()
@@ -61,6 +63,9 @@ class WorkerProcess:
                     return failure("timeout", "the time is up", time.monotonic() - started)
                 except WorkerDied as death:
                     failed = failure("crashed", str(death), time.monotonic() - started)
+                except BaseException:  # an interruption: the answer to come must not be taken for the next one's
+                    self._end()
+                    raise
             return failed
 
     def close(self) -> None:
@@ -93,12 +98,7 @@ class WorkerProcess:
                 raise WorkerDied(
                     f"the process that was to run the query was not ready in {START_SECONDS:g} s"
                 ) from late
-        body = json.dumps(request).encode()
-        try:
-            assert self._process.stdin is not None
-            self._process.stdin.write(len(body).to_bytes(4, "big") + body)
-        except OSError as error:
-            raise self._death() from error
+        self._send(json.dumps(request).encode())
         return json.loads(self._receive(self.limits.seconds + self.limits.grace))
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -113,6 +113,17 @@ class WorkerProcess:
             env={},
             start_new_session=True,  # the terminal's Ctrl-C is for the parent, which closes
         )
+
+    def _send(self, body: bytes) -> None:
+        assert self._process is not None
+        pipe = self._process.stdin
+        assert pipe is not None
+        rest = memoryview(len(body).to_bytes(4, "big") + body)
+        try:
+            while rest:
+                rest = rest[pipe.write(rest) :]
+        except OSError as error:
+            raise self._death() from error
 
     def _receive(self, seconds: float) -> bytes:
         deadline = time.monotonic() + seconds

@@ -15,7 +15,7 @@ from experiments.reward_sql.model import Renamer, make_sql_model
 from experiments.reward_sql.tokenizer import STEPS, symbols
 from harness.errors import HarnessError
 
-QUICK = {"rows": 500, "mastery": 0.0, "steps": 20, "batch_size": 8, "hidden_size": 64, "layers": 1, "threads": 1}
+QUICK = {"rows": 500, "mastery": 0.0, "steps": 20, "batch_size": 8, "hidden_size": 64, "layers": 1}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.reward_sql import train_verl
+from harness.check.find import find_problems
 from harness.config.classic import read_file
 
 FILE = Path(train_verl.__file__).with_name("grpo_trainer.yaml")
@@ -31,7 +32,7 @@ def test_the_file_has_the_classic_sections() -> None:
         (
             [],
             ["reward_fn=[sql_execution]", "reward_manager=sql_process", "model=reward_sql_tiny", "data=reward_sql_generated",
-             "reward_manager.rm_coef=0.5"],
+             "reward_fn.sql_execution.databases=${prepare.data.path}/databases", "reward_manager.rm_coef=0.5"],
         ),
         (
             ["--data_path", "data/my set", "--reward_manager", "sql_process_model"],
@@ -66,6 +67,23 @@ def test_where_the_databases_of_a_data_set_lie(tmp_path: Path) -> None:
     assert train_verl.databases_in(tmp_path) == tmp_path / "databases"
     (tmp_path / "database").mkdir()  # as in BIRD and Spider
     assert train_verl.databases_in(tmp_path) == tmp_path / "database"
+
+
+@pytest.mark.parametrize(
+    ("flags", "advantage"),
+    [
+        ([], "compute_grpo_process_advantage_avg_unique"),
+        (["--core_function", "compute_token_wise_advantage"], "compute_token_wise_advantage"),
+        (["--algorithm", "ppo"], "compute_grpo_process_advantage_avg_unique"),
+        (["--algorithm", "dapo", "--reward_manager", "overlong"], "compute_grpo_process_advantage_avg_unique"),
+    ],
+)
+def test_data_and_model_are_made_where_none_are_named(flags: list[str], advantage: str) -> None:
+    config = train_verl.manager_of(train_verl.parser().parse_args(flags), []).get_config()
+    assert [str(problem) for problem in find_problems(config) if not problem.warning] == []
+    assert config.advantage_fn._target_ == f"experiments.reward_sql.core_algos.{advantage}"
+    assert config.reward_fn.sql_execution.databases == f"{config.prepare.data.path}/databases"
+    assert config.critic.enable is ("ppo" in flags)
 
 
 def test_a_mistake_is_told_with_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

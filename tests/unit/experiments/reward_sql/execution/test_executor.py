@@ -164,6 +164,23 @@ def test_a_worker_that_was_killed_is_replaced_unseen(databases: Path, workers: W
         assert executor.execute("shop", "SELECT 2").rows == ((2,),)
 
 
+def test_an_interrupted_query_does_not_answer_the_next_one(databases: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with SqlExecutor(databases, limits=Limits(seconds=1.0)) as executor:
+            executor.execute("shop", "SELECT 1")
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(KeyboardInterrupt):
+                executor.execute("shop", ENDLESS)
+            assert executor.execute("shop", "SELECT 2").rows == ((2,),)
+            assert executor.execute("shop", ENDLESS).kind == "timeout"
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_closing_ends_a_query_and_all_workers(databases: Path, workers: Workers) -> None:
     executor = SqlExecutor(databases, limits=Limits(seconds=30), processes=2)
     executor.execute_many([("shop", f"SELECT {i}") for i in range(50)])
