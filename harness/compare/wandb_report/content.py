@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LONGEST_TITLE = 128  # characters, by W&B's rules
 OTHERS = "the other groups"
 BANDS = (
-    "Lines are the means of a group's runs, bands one standard error, as W&B draws them. What decides are the 95 % intervals "
-    "of the table."
+    "Lines are the means of a group's runs, bands one standard error, as W&B draws them. What decides are the 95 % "
+    "intervals of the table."
 )
 
 
@@ -39,10 +39,10 @@ def report(study: Study, where: Placed) -> Report:
     sets = run_sets(study, where)
     blocks: list[Any] = [MarkdownBlock(text(study, where)), P(BANDS)]
     for title, metrics in themes(study).items():
-        blocks += [H2(title), PanelGrid(runsets=sets, panels=line_plots(study, metrics))]
+        blocks += [H2(title), PanelGrid(runsets=sets, panels=[*line_plots(study, metrics)])]
     whole = [_run_set(name, "/".join(name), ids, ()) for name, ids in where.projects.items()]
     if found := parallel_plot(study):
-        blocks += [H2("The sweep at a glance"), PanelGrid(runsets=whole, panels=found)]
+        blocks += [H2("The sweep at a glance"), PanelGrid(runsets=whole, panels=[*found])]
     comparer = RunComparer(diff_only="split")
     comparer.layout.w, comparer.layout.h = 24, 12
     blocks += [H2("Keys that differ"), MarkdownBlock(keys_table(study)), PanelGrid(runsets=whole, panels=[comparer])]
@@ -83,9 +83,8 @@ def run_sets(study: Study, where: Placed) -> list[Runset]:
     keys = [f"config.{key}" for key in deciding_keys(study)] or ["group"]
     drawn = shown_first(study)
     found: dict[tuple[str, str, str], tuple[str, ...]] = {}
-    for (number, *place), ids in where.groups.items():
-        name = study.rows[number].group.label if number in drawn else OTHERS
-        key = (name, *place)
+    for (number, entity, project), ids in where.groups.items():
+        key = (study.rows[number].group.label if number in drawn else OTHERS, entity, project)
         found[key] = (*found.get(key, ()), *ids)
     names = Counter(name for name, *_ in found)
     return [

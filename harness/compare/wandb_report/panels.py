@@ -70,8 +70,8 @@ def parallel_plot(study: Study) -> list[ParallelCoordinatesPlot]:
 def deciding_keys(study: Study) -> list[str]:
     """Keys of the resolved configuration, which W&B has, that stand for what was swept.
 
-    A group's choice, such as ``algorithm=dapo``, is no key in W&B: of the keys that it sets, the first stands for it that
-    is the same within every group and not between them.
+    A group's choice, such as ``algorithm=dapo``, is no key in W&B: the first key stands for it that is the same within
+    every group and not between them.
     """
     flats = [run.settings.flat for run in study.runs]
     swept = [key for key in study.grouping.keys if all(key in flat for flat in flats)]

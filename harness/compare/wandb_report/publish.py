@@ -40,10 +40,10 @@ def _saved(study: Study, where: Placed) -> str:
     made = report(study, where)
     try:
         return str(made.save().url)
-    except Exception as error:  # noqa: BLE001  the client raises many kinds, some of them bare
+    except Exception as error:
         said = " ".join(str(error).split()).rstrip(".")[:LONGEST]
         raise ConfigurationError(
-            f"No report in W&B: {'/'.join(where.home)} does not take it: {said}.",
-            "Look at `wandb login` (or WANDB_API_KEY), at your rights in the project, and at WANDB_BASE_URL for a server of "
-            "one's own.",
+            f"No report in W&B: it could not be saved in {'/'.join(where.home)}: {said}.",
+            "Look at the network, `wandb login` (or WANDB_API_KEY), your rights in the project, and WANDB_BASE_URL for "
+            "a server of one's own.",
         ) from error
