@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from textwrap import fill, shorten
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -66,7 +66,7 @@ def _curves(study: Study) -> Figure | None:
     """Means over the runs with their bands; nothing where no curve has two points."""
     axis, looks = study.options.measure.axis, styles(study)
     shown = shown_first(study)
-    names = [shorten(study.rows[number].group.label, KEYS, placeholder="…") for number in shown]
+    names = [_short(study.rows[number].group.label, KEYS) for number in shown]
     columns = 2 if max(map(len, names)) <= KEYS // 2 - 5 else 1
     figure = Figure((WIDTH, CURVES_HEIGHT + 0.15 * -(-len(names) // columns)), layout="constrained")
     axes = figure.add_subplot()
@@ -92,7 +92,7 @@ def _intervals(study: Study) -> Figure | None:
     """A row a group: the interval, its middle, and a dot a run; nothing where no run has a value."""
     if not any(np.isfinite(row.values).any() for row in study.rows):
         return None
-    names = [fill(shorten(row.group.label, 3 * NAMED, placeholder="…"), NAMED) for row in study.rows]
+    names = [fill(_short(row.group.label, 3 * NAMED), NAMED) for row in study.rows]
     heights = [max(2, name.count("\n") + 2) * ROW_HEIGHT for name in names]
     places = np.cumsum(heights) - np.array(heights) / 2
     figure = Figure((WIDTH, sum(heights) + 0.6), layout="constrained")
@@ -120,3 +120,7 @@ def _interval(axes: Axes, interval: Interval | None, values: np.ndarray, place: 
 def _said(axes: Axes, text: str) -> None:
     """What is drawn, above it, flush with the names."""
     axes.set_title(text, loc="left", color="#555b66", fontsize=6.5)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -94,8 +94,9 @@ def run_sets(study: Study, where: Placed) -> list[Runset]:
 
 
 def _run_set(place: tuple[str, str], name: str, ids: Sequence[str], keys: Sequence[str]) -> Runset:
-    from wandb_workspaces.expr import Metric
     from wandb_workspaces.reports.v2 import Runset
 
-    chosen = [Metric("ID").isin(list(ids))]
+    # its own objects become text without escapes, which a quote or an equals sign in an id would break
+    texts = ", ".join(repr(each).replace("=", r"\x3d") for each in ids)
+    chosen = f'Metric("ID") in [{texts}]'
     return Runset(entity=place[0], project=place[1], name=name, filters=chosen, groupby=list(keys))

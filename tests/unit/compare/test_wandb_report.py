@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -27,6 +28,7 @@ KEY, Refused, Store, StoredRun, serving = (
 )
 ACC = "val-core/sums/acc/mean@1"
 LR = "actor_rollout_ref.actor.optim.lr"
+ODD = "it's lr=1e-6 == \\x AND y"  # an id that is no name in the library's language of filters
 PROGRAM = """
 import contextlib, io, json, sys
 from harness.cli import main
@@ -56,7 +58,7 @@ def run(address: str, *commands: list[str], **environment: str) -> list[Any]:
 
 def track(folder: RunFolder, name: str, project: str = "project", uploaded: bool = True) -> str:
     """As if W&B had been told of a run; its folder as a word."""
-    url = f"https://wandb.ai/team/{project}/runs/{name}"
+    url = f"https://wandb.ai/team/{project}/runs/{quote(name)}"
     write_tracking(folder, TrackingState(name, "online", 3, uploaded, url))
     return str(folder)
 
@@ -86,7 +88,7 @@ def test_what_arrives(
                 raise Refused("permission denied")
             return super().answer(query, variables)
 
-    track(sweep[1], "half", uploaded=False)
+    track(sweep[1], ODD, uploaded=False)
     (sweep[7].path / "tracking.json").unlink()
     large = [make_run(f"{LR}={number + 1}e-6", run_id=f"r{number}", name="large") for number in range(10)]
     elsewhere = track(make_run(name="elsewhere"), "six", "other")
@@ -144,7 +146,7 @@ def _is_the_sweeps(report: dict[str, Any]) -> None:
     assert set(sets) == {f"algorithm={name} lr={rate}" for name in ("grpo", "dapo") for rate in ("1e-06", "1e-05")}
     ids = {name: each["filters"]["filters"] for name, each in sets.items()}
     assert ids["algorithm=grpo lr=1e-06"] == [
-        {"key": {"section": "run", "name": "name"}, "op": "IN", "value": ["grpo1e-61", "half"], "disabled": False}
+        {"key": {"section": "run", "name": "name"}, "op": "IN", "value": ["grpo1e-61", ODD], "disabled": False}
     ]
     assert ids["algorithm=dapo lr=1e-05"][0]["value"] == ["dapo1e-51"], "the run that is not there is not asked for"
     keys = [

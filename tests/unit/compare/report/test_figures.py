@@ -52,10 +52,11 @@ def test_pictures_fit_for_print(study, tmp_path):
 
 
 def test_names_are_no_formulas(make_study, demo, tmp_path):
-    long = "reward=" + "a_rather_long_name/" * 6
+    long = "algorithm=" + "a_rather_long_name/" * 6
     study = make_study(demo.Point(("algorithm=$x^{",), 0.5), demo.Point((long,), 0.6), prompts=0)
     drawn = [file.read_text() for file in static_figures(study, tmp_path) if file.suffix == ".svg"]
     assert all("algorithm=$x^{" in each for each in drawn)
+    assert all("algorithm=a_rather_long" in each for each in drawn)
     for each in drawn:
         assert ElementTree.fromstring(each).get("width") == "234pt"
 
