@@ -23,7 +23,7 @@ WIDTH, CURVES_HEIGHT, ROW_HEIGHT = 3.25, 2.0, 0.13  # inches: a column of two; a
 DPI = 300
 FORMATS = ("svg", "pdf", "png")
 NAMED = 24  # characters of a group's name in a line beside its interval
-KEYS = 56  # characters of a line of the legend
+KEYS = 44  # characters of a line of the legend
 #: The page's dash patterns, in widths of the line.
 DASHES: tuple[tuple[float, ...] | None, ...] = (
     None, (4.5, 2), (1.25, 2), (5.5, 2, 1.25, 2), (2.5, 1.5), (7, 2, 1.25, 2, 1.25, 2),
@@ -66,11 +66,12 @@ def _curves(study: Study) -> Figure | None:
     """Means over the runs with their bands; nothing where no curve has two points."""
     axis, looks = study.options.measure.axis, styles(study)
     shown = shown_first(study)
-    names = [_short(study.rows[number].group.label, KEYS) for number in shown]
-    columns = 2 if max(map(len, names)) <= KEYS // 2 - 5 else 1
-    figure = Figure((WIDTH, CURVES_HEIGHT + 0.15 * -(-len(names) // columns)), layout="constrained")
+    names = [fill(_short(study.rows[number].group.label, 2 * KEYS), KEYS) for number in shown]
+    columns = 2 if max(map(len, names)) <= KEYS // 2 - 3 else 1
+    lines = sum(name.count("\n") + 1 for name in names) / columns
+    figure = Figure((WIDTH, CURVES_HEIGHT + 0.15 * lines), layout="constrained")
     axes = figure.add_subplot()
-    last = 0.0
+    last, banded = 0.0, False
     for number, name in zip(shown, names, strict=True):
         found = band(study.rows[number].group.runs, study.metric, axis)
         colour, dash = PALETTE[looks[number][0]], DASHES[looks[number][1]]
@@ -79,11 +80,11 @@ def _curves(study: Study) -> Figure | None:
         axes.plot(found.x, found.mean, color=colour, linestyle=pattern, label=name, marker=marker, markersize=3)
         sure = found.is_sure
         axes.fill_between(found.x[sure], found.low[sure], found.high[sure], color=colour, alpha=0.16, linewidth=0)
-        last = max(last, float(found.x.max(initial=0)))
+        last, banded = max(last, float(found.x.max(initial=0))), banded or bool(sure.any())
     if last <= 0:
         return None
     axes.set(xlabel=axis, ylabel=label(study.metric), xlim=(0, last))
-    _said(axes, "mean of the runs, 95 % t interval at each point")
+    _said(figure, "mean of the runs" + (", 95 % t interval at each point" if banded else ""))
     figure.legend(loc="outside lower left", ncols=columns, frameon=False, handlelength=3.2)
     return figure
 
@@ -103,7 +104,7 @@ def _intervals(study: Study) -> Figure | None:
     axes.set(ylim=(sum(heights), 0), xlabel=f"{label(study.metric)}, {study.options.measure}")
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
-    _said(axes, f"{study.options.statistic} with its 95 % interval, a dot a run")
+    _said(figure, f"{study.options.statistic} with its 95 % interval, a dot a run")
     return figure
 
 
@@ -117,9 +118,9 @@ def _interval(axes: Axes, interval: Interval | None, values: np.ndarray, place: 
     axes.plot(values, np.full(len(values), place), "o", color=colour, markersize=3, markeredgewidth=0, alpha=0.75)
 
 
-def _said(axes: Axes, text: str) -> None:
-    """What is drawn, above it, flush with the names."""
-    axes.set_title(text, loc="left", color="#555b66", fontsize=6.5)
+def _said(figure: Figure, text: str) -> None:
+    """What is drawn, above it."""
+    figure.suptitle(text, x=0.02, ha="left", color="#555b66", fontsize=6.5)
 
 
 def _short(text: str, most: int) -> str:
