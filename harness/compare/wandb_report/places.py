@@ -12,9 +12,12 @@ from harness.compare.run_data import RunData
 from harness.compare.study import Study
 from harness.compare.targets import WANDB
 from harness.errors import ConfigurationError
-from harness.tracking.state import read_tracking
+from harness.tracking.state import TrackingState, read_tracking
 
 NAMED = 6  # runs that a sentence names
+UNTRACKED = "not in W&B, as it was trained without tracking=wandb; no panel has it."
+MISSING = "not in W&B yet; no panel has it."
+PARTIAL = "in W&B without its end."
 
 
 @dataclass(frozen=True)
@@ -62,20 +65,33 @@ def placed(study: Study) -> Placed:
         ConfigurationError: None of them is in W&B.
     """
     groups: dict[tuple[int, str, str], tuple[str, ...]] = {}
-    missing, partial = [], []
+    lacking: dict[str, list[str]] = {UNTRACKED: [], MISSING: [], PARTIAL: []}
     for number, row in enumerate(study.rows):
         for run in row.group.runs:
-            if (place := place_of(run)) is None:
-                missing.append(run.where)
-                continue
-            key = number, place.entity, place.project
-            groups[key] = tuple(dict.fromkeys((*groups.get(key, ()), place.id)))
-            if run.folder and run.status.has_ended and not read_tracking(run.folder).uploaded:
-                partial.append(run.where)
+            if place := place_of(run):
+                key = number, place.entity, place.project
+                groups[key] = tuple(dict.fromkeys((*groups.get(key, ()), place.id)))
+            if why := _lacks(run, place):
+                lacking[why].append(run.where)
+    notes = tuple(_note(runs, why) for why, runs in lacking.items() if runs)
     if not groups:
-        raise ConfigurationError(f"No report in W&B: none of the runs is there: {_named(missing)}.", _remedy(missing))
-    told = [(missing, "not in W&B, so that its panels lack them"), (partial, "in W&B without their end")]
-    return Placed(groups, tuple(f"{_named(runs)}: {said}. {_remedy(runs)}" for runs, said in told if runs))
+        raise ConfigurationError(f"No report in W&B: none of the runs is there. {' '.join(notes)}")
+    return Placed(groups, notes)
+
+
+def _lacks(run: RunData, place: Place | None) -> str:
+    """Why W&B has not got all of a run; empty where it has, and of a run that has not ended."""
+    state = read_tracking(run.folder) if run.folder else None
+    if place is None:
+        return UNTRACKED if state == TrackingState() else MISSING
+    return PARTIAL if state and run.status.has_ended and not state.uploaded else ""
+
+
+def _note(runs: list[str], why: str) -> str:
+    named = ", ".join(runs[:NAMED]) + (f" and {len(runs) - NAMED} more" if len(runs) > NAMED else "")
+    alike = len({os.path.isabs(run) for run in runs}) == 1
+    folder = os.path.commonpath(runs if alike else map(os.path.abspath, runs)) or "."  # a run, or what holds them all
+    return f"{named}: {why}" + ("" if why == UNTRACKED else f" Upload with: harness sync {folder}")
 
 
 def place_of(run: RunData) -> Place | None:
@@ -86,12 +102,3 @@ def place_of(run: RunData) -> Place | None:
         case [*_, entity, project, "runs", name] if name:
             return Place(unquote(entity), unquote(project), unquote(name))
     return None
-
-
-def _named(runs: list[str]) -> str:
-    return ", ".join(runs[:NAMED]) + (f" and {len(runs) - NAMED} more" if len(runs) > NAMED else "")
-
-
-def _remedy(runs: list[str]) -> str:
-    """The command that uploads them: of a run, or of the folder that holds them all."""
-    return f"Upload with: harness sync {os.path.commonpath(runs) or '.'}"

@@ -89,7 +89,8 @@ def test_what_arrives(
             return super().answer(query, variables)
 
     track(sweep[1], ODD, uploaded=False)
-    (sweep[7].path / "tracking.json").unlink()
+    write_tracking(sweep[7], TrackingState("kept", why="the mode is offline"))
+    (sweep[5].path / "tracking.json").unlink()
     large = [make_run(f"{LR}={number + 1}e-6", run_id=f"r{number}", name="large") for number in range(10)]
     elsewhere = track(make_run(name="elsewhere"), "six", "other")
     for folder in large:
@@ -126,9 +127,11 @@ def _is_told(out: str, address: str, sweep: list[RunFolder]) -> None:
     table, _, told = out.partition("W&B report: ")
     assert ACC in table, "the comparison comes first"
     assert told.startswith(f"{address}/team/project/reports/sums-accuracy-by-algorithm,-lr--VmlldzoK1==\n")
-    assert f"{sweep[7].shown()}: not in W&B" in told
-    assert f"harness sync {sweep[7].shown()}" in told
-    assert f"{sweep[1].shown()}: in W&B without their end" in told
+    assert f"{sweep[5].shown()}: not in W&B, as it was trained without tracking=wandb; no panel has it.\n" in told
+    assert (
+        f"{sweep[7].shown()}: not in W&B yet; no panel has it. Upload with: harness sync {sweep[7].shown()}\n" in told
+    )
+    assert f"{sweep[1].shown()}: in W&B without its end. Upload with: harness sync {sweep[1].shown()}\n" in told
 
 
 def _run_sets(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -207,7 +210,7 @@ def test_without_package_key_or_run(
     said = []
     for prepare in (
         lambda: None,
-        lambda: [(folder.path / "tracking.json").unlink() for folder in sweep],
+        lambda: [write_tracking(folder, TrackingState("kept")) for folder in sweep],
         lambda: monkeypatch.setitem(sys.modules, "wandb_workspaces", None),
     ):
         prepare()
@@ -221,7 +224,9 @@ def test_without_package_key_or_run(
     assert "pip install 'rl-harness[wandb-report]'" in said[2]
 
 
-def test_where_runs_are(sweep: list[RunFolder]) -> None:
+def test_where_runs_are(
+    sweep: list[RunFolder], make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_tracking(sweep[0], TrackingState("a b", url="https://host/prefix/my%20team/pro%2Fject/runs/a%20b?x=1"))
     write_tracking(sweep[1], TrackingState("id", url="https://wandb.ai/team"))
     track(sweep[2], "two", "other")
@@ -237,6 +242,11 @@ def test_where_runs_are(sweep: list[RunFolder]) -> None:
         write_tracking(folder, TrackingState("offline"))
     with pytest.raises(ConfigurationError, match="none of the runs is there"):
         placed(study)
+    monkeypatch.chdir(sweep[0].path.parent)  # paths of both kinds
+    write_tracking(make_run("algorithm=rloo", name="beside"), TrackingState("offline"))
+    beside = str(sweep[0].path.parent.with_name("beside"))
+    with pytest.raises(ConfigurationError, match=f"harness sync {sweep[0].path.parent.parent}$"):
+        placed(compare([str(folder) for folder in sweep[:6]] + [beside]))
 
 
 def test_keys_and_themes(sweep: list[RunFolder]) -> None:
