@@ -89,7 +89,7 @@ def _lacks(run: RunData, place: Place | None) -> str:
 
 def _note(runs: list[str], why: str) -> str:
     named = ", ".join(runs[:NAMED]) + (f" and {len(runs) - NAMED} more" if len(runs) > NAMED else "")
-    alike = len({os.path.isabs(run) for run in runs}) == 1
+    alike = len({run.startswith(os.sep) for run in runs}) == 1
     folder = os.path.commonpath(runs if alike else map(os.path.abspath, runs)) or "."  # a run, or what holds them all
     return f"{named}: {why}" + ("" if why == UNTRACKED else f" Upload with: harness sync {folder}")
 

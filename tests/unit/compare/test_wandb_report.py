@@ -10,15 +10,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
 from harness.cli import main
-from harness.compare.study import compare
-from harness.compare.wandb_report.panels import deciding_keys, themes
-from harness.compare.wandb_report.places import Place, place_of, placed
-from harness.errors import ConfigurationError
 from harness.records.run_folder import RunFolder
 from harness.tracking.state import TrackingState, write_tracking
 
@@ -56,31 +51,12 @@ def run(address: str, *commands: list[str], **environment: str) -> list[Any]:
     return said
 
 
-def track(folder: RunFolder, name: str, project: str = "project", uploaded: bool = True) -> str:
-    """As if W&B had been told of a run; its folder as a word."""
-    url = f"https://wandb.ai/team/{project}/runs/{quote(name)}"
-    write_tracking(folder, TrackingState(name, "online", 3, uploaded, url))
-    return str(folder)
-
-
-@pytest.fixture
-def sweep(make_run: Callable[..., RunFolder]) -> list[RunFolder]:
-    """Two algorithms by two rates by two seeds."""
-    made = [
-        make_run(f"algorithm={algorithm}", f"{LR}={rate}", seed=seed, run_id=f"{algorithm}{rate}{seed}")
-        for algorithm in ("grpo", "dapo") for rate in ("1e-6", "1e-5") for seed in (1, 2)
-    ]  # fmt: skip
-    for folder in made:
-        track(folder, folder.run_id)
-    return made
-
-
 def blocks(report: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [block for block in json.loads(report["spec"])["blocks"] if block["type"] == kind]
 
 
 def test_what_arrives(
-    sweep: list[RunFolder], make_run: Callable[..., RunFolder], config_of: Callable[..., Any]
+    sweep: list[RunFolder], track: Callable[..., str], make_run: Callable[..., RunFolder], config_of: Callable[..., Any]
 ) -> None:
     class Picky(Store):
         def answer(self, query: str, variables: dict[str, Any]) -> Any:
@@ -222,36 +198,3 @@ def test_without_package_key_or_run(
     assert "none of the runs is there" in said[1]
     assert f"harness sync {os.path.commonpath([sweep[0].shown(), sweep[2].shown()])}" in said[1]
     assert "pip install 'rl-harness[wandb-report]'" in said[2]
-
-
-def test_where_runs_are(
-    sweep: list[RunFolder], make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_tracking(sweep[0], TrackingState("a b", url="https://host/prefix/my%20team/pro%2Fject/runs/a%20b?x=1"))
-    write_tracking(sweep[1], TrackingState("id", url="https://wandb.ai/team"))
-    track(sweep[2], "two", "other")
-    study = compare([str(folder) for folder in sweep[:6]])
-    known = [place_of(each) for each in study.runs]
-    assert known[:3] == [Place("my team", "pro/ject", "a b"), None, Place("team", "other", "two")]
-    where = placed(study)
-    assert where.home == ("team", "project")
-    assert {place: len(ids) for place, ids in where.projects.items()} == {
-        ("my team", "pro/ject"): 1, ("team", "other"): 1, ("team", "project"): 3,
-    }  # fmt: skip
-    for folder in sweep:
-        write_tracking(folder, TrackingState("offline"))
-    with pytest.raises(ConfigurationError, match="none of the runs is there"):
-        placed(study)
-    monkeypatch.chdir(sweep[0].path.parent)  # paths of both kinds
-    write_tracking(make_run("algorithm=rloo", name="beside"), TrackingState("offline"))
-    beside = str(sweep[0].path.parent.with_name("beside"))
-    with pytest.raises(ConfigurationError, match=f"harness sync {sweep[0].path.parent.parent}$"):
-        placed(compare([str(folder) for folder in sweep[:6]] + [beside]))
-
-
-def test_keys_and_themes(sweep: list[RunFolder]) -> None:
-    study = compare([str(folder) for folder in sweep])
-    assert deciding_keys(study) == [LR, "actor_rollout_ref.actor.clip_ratio_high"], "W&B has no key `algorithm`"
-    assert deciding_keys(compare([str(sweep[0]), str(sweep[2])])) == [LR]
-    assert deciding_keys(compare([str(sweep[0]), str(sweep[1])])) == []
-    assert list(themes(study)) == ["What is compared", "Reward"]
