@@ -53,10 +53,10 @@ format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 
 lock: setup ## requirements/*.lock from pyproject.toml; keeps their versions unless LOCK_ARGS=--upgrade
-	$(BIN)/uv pip compile pyproject.toml requirements/cpu.in --extra cpu --extra dev --extra optuna --python-version 3.11 \
-		--quiet --custom-compile-command 'make lock' --output-file requirements/cpu.lock $(LOCK_ARGS)
-	$(BIN)/uv pip compile pyproject.toml requirements/cpu.in --extra gpu --extra dev --extra optuna --python-version 3.11 \
-		--python-platform x86_64-manylinux_2_28 --quiet --custom-compile-command 'make lock' \
+	$(BIN)/uv pip compile pyproject.toml requirements/cpu.in --extra cpu --extra dev --extra optuna --extra wandb-report \
+		--python-version 3.11 --quiet --custom-compile-command 'make lock' --output-file requirements/cpu.lock $(LOCK_ARGS)
+	$(BIN)/uv pip compile pyproject.toml requirements/cpu.in --extra gpu --extra dev --extra optuna --extra wandb-report \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 --quiet --custom-compile-command 'make lock' \
 		--output-file requirements/gpu.lock $(LOCK_ARGS)
 
 clean: ## remove caches and builds; keeps .venv and outputs/

@@ -166,7 +166,8 @@ def _sweep(flags: Flags, words: list[str]) -> int:
 def _compare(flags: Flags, words: list[str]) -> int:
     from harness.compare.command import compare_command
 
-    print(compare_command(words, flags))
+    for text in compare_command(words, flags):
+        print(text, flush=True)
     return 0
 
 

@@ -33,7 +33,8 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
       --statistic mean|iqm --unpaired --strict
                             over seeds; seeds apart; refuse runs that differ in more than what was swept
       --format table|json|csv|md|latex --json --out DIR --figures
-                            what is printed; all of them and the report in a folder, its figures as SVG
+                            what is printed; all of them and the report in a folder, its figures for papers too
+      --wandb-report        the same as a report in W&B
   evaluate RUN|CHECKPOINT|MODEL_FOLDER
                             validate only
   rerun RUN [overrides]     the same experiment as a new run, from its record, with the code of then
@@ -72,6 +73,7 @@ FLAGS: dict[str, dict[str, int]] = {
         "--unpaired": 0,
         "--strict": 0,
         "--figures": 0,
+        "--wandb-report": 0,
         "--json": 0,
     },
     "evaluate": {},

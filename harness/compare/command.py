@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,12 @@ FORMATS: dict[str, Callable[[Study], str]] = {
 FILES = {"json": "compare.json", "csv": "runs.csv", "md": "table.md", "latex": "table.tex"}
 
 
-def compare_command(words: Sequence[str], flags: Mapping[str, Any]) -> str:
-    """Compare, write what was asked for, and return what to print.
+def compare_command(words: Sequence[str], flags: Mapping[str, Any]) -> Iterator[str]:
+    """Compare, write what was asked for, and give what to print; W&B is told last, when the comparison is printed.
 
     Raises:
-        ConfigurationError: There is nothing to compare, a flag means nothing, or with ``--strict`` the groups differ in
-            more than what was swept.
+        ConfigurationError: There is nothing to compare, a flag means nothing, with ``--strict`` the groups differ in
+            more than what was swept, or W&B does not take the report.
     """
     if not words:
         raise ConfigurationError(
@@ -47,7 +47,15 @@ def compare_command(words: Sequence[str], flags: Mapping[str, Any]) -> str:
         )
     written = _write(study, Path(str(flags["--out"])), flags) if flags.get("--out") else ""
     text = _table(study) if wanted == "table" else FORMATS[wanted](study).rstrip("\n")
-    return text + (f"\n{written}" if written and wanted == "table" else "")
+    yield text + (f"\n{written}" if written and wanted == "table" else "")
+    if flags.get("--wandb-report"):
+        from harness.compare.wandb_report.publish import publish
+
+        told = publish(study)
+        if wanted == "table":
+            yield told
+        else:
+            sys.stderr.write(f"{told}\n")  # what is printed is for a program
 
 
 def _options(flags: Mapping[str, Any]) -> Options:

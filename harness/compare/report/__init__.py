@@ -17,7 +17,7 @@ def write_report(study: Study, path: Path) -> Path:
 
 
 def static_figures(study: Study, folder: Path) -> list[Path]:
-    """Write curves and intervals as SVG files, see `figures.static_figures`."""
-    from harness.compare.report.figures import static_figures as write
+    """Write curves and intervals as files for papers, see `paper.static_figures`; Matplotlib is loaded only now."""
+    from harness.compare.report.paper import static_figures as write
 
     return write(study, folder)

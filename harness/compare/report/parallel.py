@@ -22,6 +22,12 @@ LONGEST = 22
 Axis = tuple[str, Callable[[str], float], list[tuple[str, float]]]
 
 
+def is_large(study: Study) -> bool:
+    """Whether so much was swept that the picture says more than the table."""
+    measured, keys = sum(row.interval is not None for row in study.rows), len(study.grouping.keys)
+    return keys > 0 and measured > 1 and (keys >= LEAST_KEYS or measured >= LEAST_GROUPS)
+
+
 def parallel_coordinates(study: Study, label: str) -> Markup:
     """The picture; empty where there are few keys and few groups.
 
@@ -31,7 +37,7 @@ def parallel_coordinates(study: Study, label: str) -> Markup:
     """
     rows = [row for row in study.rows if row.interval is not None]
     keys = study.grouping.keys
-    if not keys or len(rows) < 2 or (len(keys) < LEAST_KEYS and len(rows) < LEAST_GROUPS):
+    if not is_large(study):
         return Markup("")
     estimates = [row.interval.estimate for row in rows if row.interval]
     axes = [

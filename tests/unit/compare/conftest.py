@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -14,6 +15,7 @@ from harness.records.metrics import MetricsWriter
 from harness.records.provenance import Provenance
 from harness.records.run_folder import RunFolder
 from harness.records.status import RunError, StatusWriter
+from harness.tracking.state import TrackingState, write_tracking
 
 ESTIMATORS = {"grpo": "grpo", "rloo": "rloo_vectorized", "dapo": "grpo"}
 MakeRun = Callable[..., RunFolder]
@@ -63,6 +65,31 @@ def make_run(tmp_path: Path, about: Provenance) -> MakeRun:
         return run
 
     return make
+
+
+@pytest.fixture
+def track() -> Callable[..., str]:
+    """Records a run as one that W&B has been told of; returns its folder as a word."""
+
+    def make(folder: RunFolder, name: str, project: str = "project", uploaded: bool = True) -> str:
+        url = f"https://wandb.ai/team/{project}/runs/{quote(name)}"
+        write_tracking(folder, TrackingState(name, "online", 3, uploaded, url))
+        return str(folder)
+
+    return make
+
+
+@pytest.fixture
+def sweep(make_run: MakeRun, track: Callable[..., str]) -> list[RunFolder]:
+    """Two algorithms by two rates by two seeds, all of them in W&B."""
+    made = [
+        make_run(f"algorithm={algorithm}", f"actor_rollout_ref.actor.optim.lr={rate}", seed=seed,
+                 run_id=f"{algorithm}{rate}{seed}")
+        for algorithm in ("grpo", "dapo") for rate in ("1e-6", "1e-5") for seed in (1, 2)
+    ]  # fmt: skip
+    for folder in made:
+        track(folder, folder.run_id)
+    return made
 
 
 @pytest.fixture(name="config_of")

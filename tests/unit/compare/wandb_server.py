@@ -1,4 +1,4 @@
-"""A server that answers what the real wandb client asks of W&B's to list runs and read their histories."""
+"""A server that answers what wandb's real client asks of W&B's: to list runs, read their histories and save reports."""
 
 import gzip
 import json
@@ -38,15 +38,24 @@ class StoredRun:
         }  # fmt: skip
 
 
+class Refused(Exception):
+    """W&B's way to say no: an answer of errors."""
+
+
 @dataclass
 class Store:
-    """What the server has: runs of ``team/project``."""
+    """What the server has: runs of ``team/project``, and the reports that were saved, as they arrived."""
 
     runs: list[StoredRun]
     asked: list[str] = field(default_factory=list)
+    reports: list[dict[str, Any]] = field(default_factory=list)
 
     def answer(self, query: str, variables: dict[str, Any]) -> Any:
-        self.asked.append((re.search(r"query (\w+)", query) or ["", ""])[1])
+        self.asked.append((re.search(r"(?:query|mutation) (\w+)", query) or ["", ""])[1])
+        if "upsertView" in query:
+            return self._save(variables)
+        if "GetProjects" in query:
+            return {"models": {"edges": [{"node": _project(), "cursor": "1"}], "pageInfo": _LAST_PAGE}}
         if "viewer" in query:
             return {
                 "viewer": {
@@ -58,6 +67,9 @@ class Store:
                     "teams": {"edges": []},
                 }
             }
+        if "ProjectInternalId" in query:
+            named = (variables["entityName"], variables["projectName"]) == ("team", "project")
+            return {"project": {"id": "UHJvamVjdA==", "internalId": "UHJvamVjdEludA=="} if named else None}
         if variables.get("project") != "project":
             return {"project": None}
         if "query Runs" in query:
@@ -75,6 +87,13 @@ class Store:
             return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": live}}}}
         return {"project": {"run": run.node()}}
 
+    def _save(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.reports.append(asked)
+        view = {"id": f"VmlldzoK{len(self.reports)}==", "project": {"id": "1", "name": asked["projectName"],
+                "entityName": asked["entityName"]}, "updatedAt": "2026-01-01T00:00:00"}  # fmt: skip
+        given = {name: asked[name] for name in ("type", "name", "displayName", "description", "spec")}
+        return {"upsertView": {"view": {**given, **view}, "inserted": True}}
+
     def _page(self, filters: dict[str, Any], cursor: str | None, size: int) -> dict[str, Any]:
         found = [run for run in self.runs if run.group == filters.get("group", run.group)]
         start = int(cursor or 0)
@@ -90,6 +109,14 @@ class Store:
         }
 
 
+_LAST_PAGE = {"endCursor": None, "hasNextPage": False}
+
+
+def _project() -> dict[str, Any]:
+    return {"id": "1", "name": "project", "entityName": "team", "createdAt": "2026-01-01T00:00:00",
+            "isBenchmark": False, "internalId": "1", "user": None}  # fmt: skip
+
+
 @contextmanager
 def serving(store: Store) -> Iterator[str]:
     """Serve a store; yields the address for ``WANDB_BASE_URL``."""
@@ -103,7 +130,10 @@ def serving(store: Store) -> Iterator[str]:
                 self._send(404, {})
                 return
             asked = json.loads(gzip.decompress(body) if self.headers.get("content-encoding") == "gzip" else body)
-            self._send(200, {"data": store.answer(asked["query"], asked.get("variables") or {})})
+            try:
+                self._send(200, {"data": store.answer(asked["query"], asked.get("variables") or {})})
+            except Refused as error:
+                self._send(200, {"data": None, "errors": [{"message": str(error)}]})
 
         def do_GET(self) -> None:
             self._send(404, {})

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from harness.compare.report import static_figures
 from harness.compare.report.figures import PALETTE, shown_first, styles
@@ -17,23 +18,47 @@ from harness.compare.report.words import bounds, difference, places, value
 from harness.compare.statistics.intervals import Interval
 from harness.compare.study import study_of
 
-NAMESPACE = "{http://www.w3.org/2000/svg}"
-
 
 def test_figures_as_files_of_their_own(study, tmp_path):
     files = static_figures(study, tmp_path / "figures")
-    assert [file.name for file in files] == ["curves.svg", "intervals.svg"]
-    for file in files:
-        root = ElementTree.fromstring(file.read_text())
-        text = " ".join(root.itertext())
-        assert all(row.group.label in text for row in study.rows)
-        assert all(colour in text for colour in PALETTE[:4]), "the file brings its colours"
-        assert "var(" not in text
-    curves = ElementTree.fromstring(files[0].read_text())
-    classes = [path.get("class") for path in curves.iter(f"{NAMESPACE}path")]
-    assert classes == ["band f3", "band f2", "band f1", "band f0", "line s0", "line s1 d1", "line s2 d2", "line s3 d3"]
-    dots = ElementTree.fromstring(files[1].read_text()).iter(f"{NAMESPACE}circle")
-    assert len(list(dots)) == 20
+    assert [file.name for file in files] == [
+        f"{name}.{kind}" for name in ("curves", "intervals") for kind in ("svg", "pdf", "png")
+    ]
+    for file in (each for each in files if each.suffix == ".svg"):
+        drawn = file.read_text()
+        root = ElementTree.fromstring(drawn)
+        assert root.get("width") == "234pt", "as wide as a column"
+        assert all(f"<!-- {row.group.label} -->" in drawn for row in study.rows), "each group is named"
+        assert all(colour in drawn for colour in PALETTE[:4])
+    assert len(re.findall("stroke-dasharray", files[0].read_text())) >= 6, "lines and keys of three groups are dashed"
+    again = static_figures(study, tmp_path / "again")
+    assert [file.read_bytes() for file in files] == [file.read_bytes() for file in again]
+
+
+def test_pictures_fit_for_print(study, tmp_path):
+    for file in (each for each in static_figures(study, tmp_path) if each.suffix == ".png"):
+        with Image.open(file) as picture:
+            assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+            assert picture.width == 975, "3.25 inches"
+            pixels = np.asarray(picture.convert("RGB"))
+        assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all(), "white to the corners"
+        dark = (pixels.max(2) < 60).mean()
+        assert 0.01 < dark < 0.2, "axes and names are there"
+        seen = {tuple(int(colour[n : n + 2], 16) for n in (1, 3, 5)) for colour in PALETTE[:4]}
+        assert seen <= {tuple(each) for each in np.unique(pixels.reshape(-1, 3), axis=0).tolist()}
+    fonts = (tmp_path / "curves.pdf").read_bytes()
+    assert b"/Type3" not in fonts
+    assert b"/FontFile2" in fonts, "TrueType"
+
+
+def test_names_are_no_formulas(make_study, demo, tmp_path):
+    long = "algorithm=" + "a_rather_long_name/" * 6
+    study = make_study(demo.Point(("algorithm=$x^{",), 0.5), demo.Point((long,), 0.6), prompts=0)
+    drawn = [file.read_text() for file in static_figures(study, tmp_path) if file.suffix == ".svg"]
+    assert all("algorithm=$x^{" in each for each in drawn)
+    assert all("algorithm=a_rather_long" in each for each in drawn)
+    for each in drawn:
+        assert ElementTree.fromstring(each).get("width") == "234pt"
 
 
 def test_a_study_without_a_curve_has_intervals_alone(make_study, demo, tmp_path):
@@ -43,7 +68,11 @@ def test_a_study_without_a_curve_has_intervals_alone(make_study, demo, tmp_path)
         for run in study.runs
     ]
     study = study_of(first, study.options)
-    assert [file.name for file in static_figures(study, tmp_path)] == ["intervals.svg"]
+    assert [file.name for file in static_figures(study, tmp_path)] == [
+        "intervals.svg",
+        "intervals.pdf",
+        "intervals.png",
+    ]
 
 
 def test_styles_go_to_what_is_drawn_first(make_study, demo):
