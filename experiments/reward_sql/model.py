@@ -4,8 +4,9 @@
 
 It is a Llama of one million parameters. The warm start is supervised learning on the generator's training questions,
 with chains of CTEs as answers; held-out templates and databases are not in it. Names of tables, columns and categories
-are changed for others at random in a part of the rows, so that the model learns to take them from the prompt and can
-answer about databases that it has never seen. It stops early, so that there is something left to learn from rewards.
+are changed for others at random in a part of the rows, so that the model begins to take them from the prompt. It stops
+early: a third of the answers about held-out templates are right, hardly any about databases that it has never seen, and
+the rest is left to learn from rewards.
 """
 
 from __future__ import annotations
