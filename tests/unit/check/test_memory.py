@@ -77,6 +77,7 @@ def test_the_terms_are_what_a_hand_calculation_gives(tmp_path: Path) -> None:
     words = [
         "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=2",
         "actor_rollout_ref.rollout.gpu_memory_utilization=0.5",
+        "actor_rollout_ref.rollout.tensor_model_parallel_size=2",
     ]
     training, generation = memory_phases(tree(folder(tmp_path, QWEN_7B), *words))
     terms = {term.name: term.gigabytes for term in training.terms}
@@ -86,7 +87,7 @@ def test_the_terms_are_what_a_hand_calculation_gives(tmp_path: Path) -> None:
     assert terms["logits"] == pytest.approx(2 * 4000 * 152064 * 6 / 1e9)
     served = {term.name: term.gigabytes for term in generation.terms}
     assert served["the server's weights"] + served["its cache and workspace"] == pytest.approx(40)
-    assert served["the server's weights"] == pytest.approx(2 * weights / 2)  # verl's default of two ranks
+    assert served["the server's weights"] == pytest.approx(2 * weights / 2)
     # 57,344 bytes a token: 2 (key, value) × 2 bytes × 28 layers × 4 heads × 128
     room = (40 - weights - 1.5) * 1e9 * 2 / (57_344 * 4000)
     assert f"the cache holds {room:,.0f} sequences of 4,000 tokens" in generation.note

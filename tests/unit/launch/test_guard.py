@@ -129,7 +129,7 @@ def test_what_loads_or_saves_progresses_by_the_bytes_it_moves(run: RunFolder) ->
         with Path(os.devnull).open("wb", buffering=0) as file:  # which, unlike a disk, never makes a writer wait
             until = time.monotonic() + 3 * SECONDS
             while time.monotonic() < until:
-                file.write(bytes(2**20))
+                file.write(bytes(2**24))  # far more than counts, however slow the machine is
                 poll_for(0.02, poll)
         announce("computing")
         poll_for(30, poll)
