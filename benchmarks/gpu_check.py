@@ -78,7 +78,7 @@ def attention(overrides: list[str]) -> dict[str, Any]:
         (ours.transpose(1, 2), theirs),
         *((mine.grad, other.grad) for mine, other in zip(packed, exact, strict=True)),
     ]
-    errors = [float((mine.float() - other).norm() / other.norm()) for mine, other in pairs]
+    errors: list[float] = [float((mine.float() - other).norm() / other.norm()) for mine, other in pairs]
     long = tensors(16_384, torch.bfloat16)
     positions = (torch.arange(16_384, device="cuda") % 512)[None]
 

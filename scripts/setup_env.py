@@ -70,7 +70,7 @@ class Environment:
 
     def is_complete(self, wanted: str) -> bool:
         """Return whether the last set-up here came to its end, for the same fingerprint, and Python still runs."""
-        same = self.stamp.is_file() and self.stamp.read_text().strip() == wanted
+        same = self.python.exists() and self.stamp.is_file() and self.stamp.read_text().strip() == wanted
         return same and subprocess.run([self.python, "-c", ""], check=False).returncode == 0
 
     def create(self) -> None:

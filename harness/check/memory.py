@@ -17,12 +17,14 @@ from harness.check.training_memory import (
     ENGINES,
     GIGABYTE,
     RESERVED,
+    Held,
     Term,
     engine_section,
     held,
     is_megatron,
     number,
     training_terms,
+    trains_prime,
 )  # fmt: skip
 from harness.check.values import lookup
 
@@ -168,9 +170,19 @@ def _left_by_the_trainer(tree: Tree, shape: ModelShape) -> Iterator[Term]:
     if lookup(tree, f"{engine}.offload_policy"):
         return
     if not lookup(tree, f"{engine}.param_offload"):
-        yield Term("the trainer's weights", policy.weights)
+        buffers = policy.gradients if is_megatron(tree) else 0.0  # Megatron keeps them from step to step
+        yield Term("the trainer's weights", policy.weights + buffers)
     if not lookup(tree, f"{engine}.optimizer_offload"):
         yield Term("its optimiser", policy.states)
-    if lookup(tree, "critic.enable") and not lookup(tree, f"{engine_section(tree, 'critic')}.param_offload"):
+    if trains_prime(tree):
+        yield from _stays(tree, "the process reward model", engine, policy)
+    if lookup(tree, "critic.enable"):
         value = held(tree, shape, "critic", whole=True)
-        yield Term("the critic", value.weights + value.states)
+        yield from _stays(tree, "the critic", engine_section(tree, "critic"), value)
+
+
+def _stays(tree: Tree, name: str, engine: str, model: Held) -> Iterator[Term]:
+    weights = 0.0 if lookup(tree, f"{engine}.param_offload") else model.weights
+    states = 0.0 if lookup(tree, f"{engine}.optimizer_offload") else model.states
+    if weights or states:
+        yield Term(name, weights + states)

@@ -116,21 +116,29 @@ def lora_rank(tree: Tree) -> int:
 
 
 def _others(tree: Tree, shape: ModelShape) -> Iterator[Term]:
-    """Models beside the policy that stay in the GPU: critic, reference, PRIME's reward model."""
+    """Models beside the policy that stay in the GPU: critic, reference, PRIME's reward model.
+
+    What verl's FSDP engine only runs forward, a reference, it keeps in the host's memory whatever the keys say.
+    """
     critic = engine_section(tree, "critic")
     if lookup(tree, "critic.enable") and not lookup(tree, f"{critic}.offload_policy"):
         value = held(tree, shape, "critic", whole=True)
         yield Term("critic", value.weights + value.gradients + value.states)
     penalised = lookup(tree, f"{ACTOR}.use_kl_loss") or lookup(tree, "algorithm.use_kl_in_reward")
     reference = engine_section(tree, REF)
-    waits = lookup(tree, f"{reference}.param_offload") or lookup(tree, f"{reference}.offload_policy")
+    waits = not is_megatron(tree) or lookup(tree, f"{reference}.param_offload")
     policy = held(tree, shape)
     if penalised and not lora_rank(tree) and not waits:  # with adapters it is the policy without them
         yield Term("reference", policy.weights)
     mine = engine_section(tree)
     waits = lookup(tree, f"{mine}.param_offload") or lookup(tree, f"{mine}.offload_policy")
-    if str(lookup(tree, "algorithm_steps._target_") or "").endswith("PrimeSteps") and not waits:
-        yield Term("process reward model", 2 * policy.weights + policy.gradients + policy.states)  # and its reference
+    if trains_prime(tree) and not waits:
+        yield Term("process reward model", policy.weights + policy.gradients + policy.states)
+
+
+def trains_prime(tree: Tree) -> bool:
+    """Whether a process reward model of the policy's shape is trained beside it."""
+    return str(lookup(tree, "algorithm_steps._target_") or "").endswith("PrimeSteps")
 
 
 def _shards(tree: Tree, engine: str) -> int:

@@ -89,8 +89,9 @@ def _snapshot(source: str, patterns: list[str], revision: str | None) -> Path:
     if constants.HF_HUB_OFFLINE:
         raise _unavailable(source, "it is not in the hub's local cache, and HF_HUB_OFFLINE is set")
     try:
-        commit = HfApi().dataset_info(source, revision=revision, timeout=CONNECT_SECONDS).sha
-        return Path(snapshot_download(source, revision=commit, **wanted))
+        HfApi().dataset_info(source, revision=revision, timeout=CONNECT_SECONDS)  # a quick answer where there is none
+        # by the name that the cache is asked for next time, also where there is no network then
+        return Path(snapshot_download(source, revision=revision, **wanted))
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
         raise _unavailable(source, (str(error).strip() or type(error).__name__).splitlines()[0]) from error
 

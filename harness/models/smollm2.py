@@ -111,8 +111,8 @@ def _snapshot(repo_id: str) -> Path:
     if constants.HF_HUB_OFFLINE:
         raise SourceUnavailable("not in the local cache, and HF_HUB_OFFLINE is set")
     try:
-        revision = HfApi().model_info(repo_id, timeout=CONNECT_SECONDS).sha
-        return Path(snapshot_download(repo_id, revision=revision, allow_patterns=patterns))
+        HfApi().model_info(repo_id, timeout=CONNECT_SECONDS)  # a quick answer where there is no network
+        return Path(snapshot_download(repo_id, allow_patterns=patterns))
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, httpx.HTTPError, OSError) as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SourceUnavailable(first_line) from error

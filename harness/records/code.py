@@ -103,8 +103,14 @@ def _untracked(root: Path, exclude: tuple[str, ...]) -> tuple[list[str], list[st
     """Untracked files relative to ``root`` that belong in a patch, and those that do not, with the reason."""
     listed = _run(root, "ls-files", "--others", "--exclude-standard", "-z").split(b"\0")
     taken: list[str] = []
-    left_out: list[str] = []
-    for name in sorted(os.fsdecode(raw) for raw in listed if raw):
+    names = sorted(os.fsdecode(raw) for raw in listed if raw)
+    environments = [
+        top for top in dict.fromkeys(name.partition("/")[0] for name in names) if (root / top / "pyvenv.cfg").exists()
+    ]
+    left_out = [f"{top}/ (a virtual environment)" for top in environments]
+    for name in names:
+        if name.partition("/")[0] in environments:
+            continue
         if any(name == path or name.startswith(f"{path}/") for path in exclude):
             continue
         file = root / name

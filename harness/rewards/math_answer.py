@@ -6,10 +6,13 @@ Library: https://github.com/huggingface/Math-Verify
 from __future__ import annotations
 
 import logging
+import re
 from functools import lru_cache
 from typing import Any
 
 from harness.errors import HarnessError
+
+_DELIMITER = re.compile(r"(?<!\\)\$")  # "\$36" is thirty-six dollars, "$36$" a formula
 
 logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that its own time limit is off, as is meant
 
@@ -61,7 +64,8 @@ def _read(text: str, boxed_only: bool) -> list[Any]:
 def _reference(text: str) -> tuple[Any, ...]:
     from math_verify import parse
 
-    found = parse(text if "$" in text or "\\boxed" in text else f"${text}$", parsing_timeout=None)
+    is_marked = _DELIMITER.search(text) or "\\boxed" in text
+    found = parse(text if is_marked else f"${text}$", parsing_timeout=None)
     found = found or parse(text, parsing_timeout=None)
     if not found:
         raise HarnessError(

@@ -18,6 +18,7 @@ from harness.records.masking import is_secret_file
 
 SOURCE = frozenset({".py", ".yaml", ".yml", ".json", ".toml", ".txt", ".md", ".j2", ".js", ".sh", ".sql", ".cfg"})
 LARGEST = 5_000_000  # bytes; what is larger is data, and linked
+ENVIRONMENT = "pyvenv.cfg"  # lies in the folder of a virtual environment
 SKIPPED = frozenset({"outputs", "__pycache__", "node_modules", ".git", ".venv"})
 
 
@@ -80,15 +81,21 @@ def _listed_by_git(folder: Path) -> list[str]:
     except (FileNotFoundError, subprocess.CalledProcessError):
         return []
     names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
-    return [name for name in dict.fromkeys(names) if name.partition("/")[0] not in SKIPPED]
+    tops = {name.partition("/")[0] for name in names}
+    skipped = SKIPPED | {top for top in tops if (folder / top / ENVIRONMENT).exists()}
+    return [name for name in dict.fromkeys(names) if name.partition("/")[0] not in skipped]
 
 
 def _found(folder: Path) -> list[str]:
     found = []
     for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in SKIPPED and not name.startswith(".")]
+        folders[:] = [name for name in folders if not _is_skipped(Path(root, name))]
         found += [str(Path(root, name).relative_to(folder)) for name in names if Path(name).suffix in SOURCE]
     return found
+
+
+def _is_skipped(folder: Path) -> bool:
+    return folder.name in SKIPPED or folder.name.startswith(".") or (folder / ENVIRONMENT).exists()
 
 
 def link_the_rest(project: Path, copy: Path, leave: tuple[Path, ...]) -> None:

@@ -126,12 +126,16 @@ def test_models_beside_the_policy_count(tmp_path: Path) -> None:
     model, weights = folder(tmp_path, QWEN_7B), 7.6152832
     alone = memory_phases(tree(model))[0].counted
     kl = "actor_rollout_ref.actor.use_kl_loss=true"
-    assert memory_phases(tree(model, kl))[0].counted == pytest.approx(alone + 4 * weights / 8)
-    assert memory_phases(tree(model, kl, "cluster.offload=true"))[0].counted == pytest.approx(alone)
+    assert memory_phases(tree(model, kl))[0].counted == pytest.approx(alone)  # FSDP keeps it in the host's memory
+    megatron = ("engine=megatron", "actor_rollout_ref.actor.megatron.tensor_model_parallel_size=2")
+    two = [memory_phases(tree(model, *words))[0].counted for words in (megatron, (*megatron, kl))]
+    assert two[1] == pytest.approx(two[0] + 2 * weights / 2)
     lora = "lora=all_linear"
     assert memory_phases(tree(model, kl, lora))[0].counted == memory_phases(tree(model, lora))[0].counted
     prime = memory_phases(tree(model, "algorithm=prime"))[0].counted
-    assert prime == pytest.approx(alone + 20 * weights / 8)
+    assert prime == pytest.approx(alone + 16 * weights / 8)
+    left = {term.name: term.gigabytes for term in memory_phases(tree(model, "algorithm=prime"))[1].terms}
+    assert left["the process reward model"] == pytest.approx(12 * weights / 8)
 
 
 def test_a_model_still_to_be_fetched_is_known_by_its_hub_name() -> None:

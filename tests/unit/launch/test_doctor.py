@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_this_machine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(doctor, "visible_gpus", lambda: 0)  # this environment is the processor's
+    memory = type("Memory", (), {"available": 2**33, "total": 2**34})
+    monkeypatch.setattr(doctor.psutil, "virtual_memory", lambda: memory)
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
     assert "verl 0.9.1" in out

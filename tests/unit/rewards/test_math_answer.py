@@ -15,6 +15,12 @@ RIGHT = [
     ("I get 42", "42"),
     ("\\boxed{x^2+2x+1}", "(x+1)^2"),
     ("That is \\boxed{1,000}", "1000"),
+    # as the MATH data set writes money: no formula stands between these dollars
+    ("It costs \\boxed{\\$36}", "\\$36"),
+    ("It costs \\boxed{36}", "\\$36"),
+    ("It costs \\boxed{18.90}", "\\$18.90"),
+    ("It costs \\boxed{32348}", "\\$32,\\!348"),
+    ("It costs \\boxed{1000}", "\\$1{,}000"),
 ]
 
 

@@ -21,6 +21,9 @@ def project(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     (folder / "data/train.parquet").write_bytes(b"rows")
     (folder / "big.py").write_bytes(b"#" * (LARGEST + 1))
     (folder / "outputs").mkdir()
+    (folder / "env").mkdir()
+    (folder / "env/pyvenv.cfg").write_text("home = /usr/bin\n")
+    (folder / "env/module.py").write_text("of = 'a library'\n")
     if request.param == "with git":
         (folder / ".gitignore").write_text("data/\noutputs/\n")
         subprocess.run(["git", "init", "-q", folder], check=True)
@@ -40,6 +43,7 @@ def test_code_is_copied_and_data_linked(project: Path, tmp_path: Path) -> None:
     assert (copy / "big.py").is_symlink()  # data by its size
     assert (copy / ".env").is_symlink()  # no second copy of a secret
     assert not (copy / "outputs").exists()
+    assert (copy / "env").is_symlink()  # an environment is no source
 
 
 def test_the_same_source_is_kept_once_and_another_beside_it(project: Path, tmp_path: Path) -> None:
