@@ -43,6 +43,7 @@ SAVE_EVERY = 8
 KILL_AFTER = 10  # steps, so that two are lost
 RISE = 0.2  # of held-out accuracy, as a share of 1: far beyond what 64 held-out rows scatter
 WARM_UP_STEPS = 2
+LARGEST_ERROR = 0.02  # relative, in bfloat16
 PART_SECONDS = 240.0
 PARTS_OF_A_STEP = ("gen", "old_log_prob", "adv", "update_actor", "update_weights", "step")
 
@@ -79,6 +80,8 @@ def attention(overrides: list[str]) -> dict[str, Any]:
         *((mine.grad, other.grad) for mine, other in zip(packed, exact, strict=True)),
     ]
     errors: list[float] = [float((mine.float() - other).norm() / other.norm()) for mine, other in pairs]
+    if max(errors) > LARGEST_ERROR:
+        raise RuntimeError(f"packed sequences differ from each of them alone: relative errors {errors}")
     long = tensors(16_384, torch.bfloat16)
     positions = (torch.arange(16_384, device="cuda") % 512)[None]
 

@@ -22,6 +22,8 @@ def apply_engine_patches(*, cpu: bool) -> None:
     _critic_with_the_models_attention()
     if cpu:
         _reference_without_pinned_memory()
+    else:
+        _log_probs_in_float32()
 
 
 def _replace(module: object, name: str, make: Callable[[Callable], Callable]) -> None:
@@ -78,3 +80,23 @@ def _reference_without_pinned_memory() -> None:
         return cpu_offload_policy
 
     _replace(transformer_impl, "CPUOffloadPolicy", make)
+
+
+def _log_probs_in_float32() -> None:
+    """Without flash-attn, log-probs of bfloat16 logits are bfloat16 too, and made a token at a time. Versions: 0.9.1.
+
+    A hundredth in a log-prob is a per cent in a ratio, where GSPO clips at 0.03. flash-attn's own are float32.
+    """
+    import verl.utils.torch_functional as torch_functional
+
+    from harness.backend.token_scores import token_scores
+
+    def make(original: Callable) -> Callable:
+        def logprobs_from_logits_v2(logits: Any, labels: Any) -> Any:
+            rows = logits.flatten(0, -2)
+            log_probs, _ = token_scores(rows, labels.flatten(), rows.new_ones(len(rows)).float(), False)
+            return log_probs.view(labels.shape)
+
+        return logprobs_from_logits_v2
+
+    _replace(torch_functional, "logprobs_from_logits_v2", make)

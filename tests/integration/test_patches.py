@@ -6,6 +6,7 @@ import importlib.metadata
 import inspect
 
 import pytest
+import torch
 import torch.distributed
 
 from harness.backend import patches
@@ -44,3 +45,20 @@ def test_the_reference_pins_memory() -> None:
 
     source = inspect.getsource(transformer_impl.FSDPEngine._build_fsdp_module)
     assert "CPUOffloadPolicy(pin_memory=True)" in source
+
+
+def test_without_flash_attn_log_probs_are_as_coarse_as_the_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    import verl.utils.torch_functional as torch_functional
+
+    coarse = original(torch_functional.logprobs_from_logits_v2)
+    monkeypatch.setattr(torch_functional, "logprobs_from_logits_v2", coarse)  # put back what is set below
+    torch.manual_seed(0)
+    logits = (torch.randn(3, 5, 4000) * 2).bfloat16()
+    labels = torch.randint(4000, (3, 5))
+    exact = logits.double().log_softmax(-1).gather(-1, labels[..., None])[..., 0]
+    assert coarse(logits, labels).dtype == torch.bfloat16
+    assert (coarse(logits, labels) - exact).abs().max() > 5e-3
+    patches._log_probs_in_float32()
+    ours = torch_functional.logprobs_from_logits(logits, labels)
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours.double(), exact, atol=1e-5, rtol=1e-5)

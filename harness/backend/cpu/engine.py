@@ -17,7 +17,7 @@ from verl.workers.engine.base import EngineRegistry
 from verl.workers.engine.fsdp.transformer_impl import FSDPEngineWithLMHead, FSDPEngineWithValueHead
 
 from harness.backend.cpu.shared_prefix import SharedPrefixLayout, share_prefixes
-from harness.backend.cpu.token_scores import token_scores
+from harness.backend.token_scores import token_scores
 
 if TYPE_CHECKING:
     from tensordict import TensorDict

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 _CHUNK = 1 << 20  # numbers in flight: a few MB stay in the processor's cache
+_CHUNK_OF_A_GPU = 1 << 26  # a quarter of a GB, so that a step is few kernels
 
 
 def token_scores(
@@ -36,7 +37,7 @@ class _TokenScores(torch.autograd.Function):
     def forward(
         ctx: Any, logits: torch.Tensor, labels: torch.Tensor, temperature: torch.Tensor, with_entropy: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        log_probs = torch.empty(len(logits), dtype=torch.float32)
+        log_probs = torch.empty(len(logits), dtype=torch.float32, device=logits.device)
         entropy = torch.zeros_like(log_probs)
         for rows in _chunks(logits):
             scores = _log_softmax(logits, temperature, rows)
@@ -65,7 +66,7 @@ class _TokenScores(torch.autograd.Function):
 
 
 def _chunks(logits: torch.Tensor) -> list[slice]:
-    rows = max(1, _CHUNK // logits.shape[1])
+    rows = max(1, (_CHUNK_OF_A_GPU if logits.is_cuda else _CHUNK) // logits.shape[1])
     return [slice(first, first + rows) for first in range(0, len(logits), rows)]
 
 

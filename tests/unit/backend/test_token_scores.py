@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.backend.cpu import token_scores as module
-from harness.backend.cpu.token_scores import token_scores
+from harness.backend import token_scores as module
+from harness.backend.token_scores import token_scores
 
 TOKENS, VOCABULARY = 37, 211
 
