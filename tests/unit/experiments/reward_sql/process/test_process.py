@@ -188,12 +188,43 @@ def test_a_reward_model_is_shown_steps_and_rows(databases: Path) -> None:
         (200, {"score": [0.5]}, "gave 1 scores for 3 steps"),
         (200, {"score": 0.0}, "gave 1 scores for 3 steps"),  # the published server, where it finds no tag
         (200, [0.5], "gave 0 scores for 3 steps"),
-        (500, {"error": "out of memory"}, "answered 500.*out of memory"),
+        (404, {"error": "no such path"}, "answered 404.*no such path"),
     ],
 )
 def test_a_server_that_does_not_speak_the_interface(databases: Path, code: int, body: Any, words: str) -> None:
     with server(lambda text: (code, body)) as url, pytest.raises(HarnessError, match=words):
         spread(SqlProcessRewardManager([outcome(databases)], str(databases), StepModel(url)), CHAIN)
+
+
+def test_a_server_that_fails_costs_the_sample(databases: Path) -> None:
+    manager = SqlProcessRewardManager([outcome(databases)], str(databases))
+    with (
+        server(lambda text: (500, {"error": "out of memory"})) as url,
+        pytest.raises(RuntimeError, match="answered 500.*out of memory") as caught,
+    ):
+        manager.scorer = StepModel(url)
+        spread(manager, CHAIN)
+    assert not isinstance(caught.value, HarnessError)
+
+
+@pytest.mark.parametrize(
+    ("question", "response"),
+    [
+        ("the question", "WITH a AS (SELECT ' и ' AS x), b AS (SELECT * FROM a) SELECT x FROM b;"),  # in rows as well
+        ("the question", "WITH a AS (SELECT char(32, 1080, 32) AS x), b AS (SELECT * FROM a) SELECT x FROM b;"),
+        ("pens и ink, или и", CHAIN),
+    ],
+)
+def test_a_tag_in_what_is_shown_is_no_tag(databases: Path, question: str, response: str) -> None:
+    def answer(text: str) -> tuple[int, Any]:
+        return 200, {"score": [0.5] * text.count(" и")}
+
+    with server(answer) as url:
+        manager = SqlProcessRewardManager([outcome(databases)], str(databases), StepModel(url))
+        sample = RewardSample(
+            question, response, ground_truth=GOLD, extra_info={"db_id": "shop"}, response_length=len(response)
+        )
+        assert manager.score(sample).extra["process/steps"] == 3
 
 
 def test_a_server_that_is_not_there(databases: Path) -> None:
