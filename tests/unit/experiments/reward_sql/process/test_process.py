@@ -27,7 +27,7 @@ from harness.reward_managers.spread import from_note, rewards_by_token, token_sp
 
 GOLD = "SELECT name FROM product WHERE price = 4"
 CHAIN = "WITH dear AS (SELECT * FROM product WHERE price = 4),\n\nnamed AS (SELECT name FROM dear)\n\nSELECT name FROM named;"
-WRONG = "WITH sold AS (SELECT * FROM sale), lost AS (SELECT nothing FROM sold) SELECT amount FROM sold"
+WRONG = "WITH sold AS (SELECT * FROM sale), lost AS (SELECT missing FROM sold) SELECT amount FROM sold"
 
 
 def rule_scores(databases: Path, sql: str, gold: str = GOLD, **weights: float) -> list[float]:
@@ -48,6 +48,13 @@ def rule_scores(databases: Path, sql: str, gold: str = GOLD, **weights: float) -
         ("WITH a AS (SELECT name, stock FROM product) SELECT name FROM a", [0.8 + 0.2 * 2 / 3, 1.0]),
         ("WITH a AS (SELECT 2 * price AS twice FROM product) SELECT twice FROM a", [1.0, 1.0]),
         ("SELECT name FROM (", [0.0]),
+        # SQLite does not look at what nothing reads
+        (
+            "WITH a AS (SELECT x FROM nowhere), b AS (SELECT y FROM a) SELECT name FROM product WHERE price = 4;",
+            [0.0, 0.0, 0.0],
+        ),
+        ("SELECT " + "struct(" * 40 + "1" + ")" * 40, [0.0]),  # which sqlglot would read for ever
+        ("SELECT " + "date(" * 20 + "name" + ")" * 20 + " FROM product", [0.6]),  # and SQLite runs; all are NULL
     ],
 )
 def test_rules(databases: Path, sql: str, wanted: list[float]) -> None:

@@ -107,6 +107,7 @@ def test_validity(databases: Path, response: str, score: float) -> None:
         (CHAIN.removesuffix(";"), {"ends": False}, 1.0, 3),
         (CHAIN, {"most_steps": 2}, 0.0, 3),
         (GOLD + ";", {}, 0.0, 1),
+        ("WITH a AS (SELECT x FROM nowhere) SELECT 1;", {}, 0.0, 2),  # which nothing reads
         ("nothing", {}, 0.0, 0),
     ],
 )
