@@ -14,7 +14,7 @@ from experiments.reward_sql.data.benchmarks import make_benchmark
 from experiments.reward_sql.execution import SqlExecutor
 from harness.errors import ConfigurationError
 
-BIRD = {"benchmark": "bird", "seconds": 0.5, "processes": 1}
+BIRD = {"benchmark": "bird", "seconds": 2, "processes": 1}
 SPIDER = {**BIRD, "benchmark": "spider"}
 ENDLESS = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r"
 
