@@ -23,7 +23,9 @@ def open_databases(folder: str, seconds: float) -> SqlExecutor:
 
 
 def gold_result(executor: SqlExecutor, db_id: str, sql: str) -> Result:
-    """The result of a gold query. One that ran out of time, here or before, is run once more: the machine was busy maybe.
+    """The result of a gold query.
+
+    One that ran out of time, here or before, is run once more: the machine may have been busy.
 
     Raises:
         HarnessError: It is no query that the database can answer: the data is wrong.

@@ -4,10 +4,10 @@
 probability of the good token against the bad one, where the tag stands. The text is the prompt and then each step, the
 rows that it gives, and the tag; what the authors' server gives for a text is what training gets.
 
-Their code: https://github.com/ruc-datalab/RewardSQL, evaluation/prm_api.py and verl/sql_executor.py. Three things differ
-here: steps come from sqlglot and not from blank lines, so that there are as many tags as steps; a tag that stands in the
-question, the SQL or its rows is written as ``?``, as it would be scored too; and rows with a column that repeats are
-counted like any other.
+Their code: https://github.com/ruc-datalab/RewardSQL, evaluation/prm_api.py and verl/sql_executor.py. Three things are
+other here: steps come from sqlglot and not from blank lines, so that there are as many tags as steps; a tag that stands
+in the question, the SQL or its rows is written as ``?``, as it would be scored too; and rows with a column that repeats
+are counted like any other.
 """
 
 from __future__ import annotations

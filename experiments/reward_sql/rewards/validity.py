@@ -25,8 +25,8 @@ def sql_validity(
 
     Returns:
         ``score``: 1 where it compiles, 0.5 where a table, a column or the like is not there, 0 where it is no SQL, is
-        too long or has too many parts to be compiled, or would do more than read. SQLite compiles what the query reads: a CTE that nothing reads is not looked at, which
-        ``sql_chain`` does not allow.
+        too long or has too many parts to be compiled, or would do more than read. SQLite compiles what the query
+        reads: a CTE that nothing reads is not looked at, which ``sql_chain`` does not allow.
     """
     found = find_sql(response_text)
     if found is None:

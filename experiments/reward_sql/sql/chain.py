@@ -25,7 +25,9 @@ from sqlglot.tokens import TokenType
 
 DIALECT = "sqlite"
 SHOWN_ROWS = 50  # of a step's result, as published
-MOST_NESTED = 8  # calls within one another of names that are types too, as sqlglot's time doubles with each: date(date(…
+MOST_NESTED = (
+    8  # calls within one another of names that are types too, as sqlglot's time doubles with each: date(date(…
+)
 TYPES = SQLite.Parser.TYPE_TOKENS
 CLOSINGS = ("", "'", '"', "`", "]", "*/")  # what a response that was cut off may lack
 

@@ -159,7 +159,7 @@ def _like(one: set[Any], other: set[Any], tolerance: float) -> bool:
 
 
 def _choices(ours: Sequence[int], theirs: Sequence[int], taken: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
-    """Orders of our columns in which each is of the kind of theirs; both have as many of each kind, so none ends early."""
+    """Orders of our columns in which each is of the kind of theirs; both have as many of each, so none ends early."""
     if len(taken) == len(theirs):
         yield taken
         return

@@ -126,6 +126,18 @@ BAD: list[tuple[str, Any, str]] = [
 ]
 
 
+def test_databases_of_one_name_must_be_one(tmp_path: Path) -> None:
+    parameters = write_bird(tmp_path / "bird", [bird_entry()], [bird_entry()])
+    make(tmp_path / "same", parameters)
+    connection = sqlite3.connect(tmp_path / "bird" / "dev" / "dev_databases" / "schools_db" / "schools_db.sqlite")
+    connection.execute("DELETE FROM schools")
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(ConfigurationError, match=r"another database than .*train_databases.*, which has the same name"):
+        make(tmp_path / "other", parameters)
+
+
 @pytest.fixture
 def with_bad_rows(tmp_path: Path) -> dict[str, Any]:
     train = [bird_entry(), *(entry for _, entry, _ in BAD), bird_entry(question="Again?")]

@@ -265,11 +265,16 @@ def test_python_that_does_not_start_is_told(databases: Path, tmp_path: Path, mon
     monkeypatch.setattr(sys, "executable", str(python))
     monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/python/lib")
 
-    with SqlExecutor(databases) as executor, pytest.raises(HarnessError, match="no library in /opt/python/lib, home <>"):
+    with (
+        SqlExecutor(databases) as executor,
+        pytest.raises(HarnessError, match="no library in /opt/python/lib, home <>"),
+    ):
         executor.execute("shop", "SELECT 1")
 
 
-def test_an_answer_that_is_too_long_is_not_read(databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_too_long_is_not_read(
+    databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nprintf '\\377\\377\\377\\377'\nexec cat\n")
     python.chmod(0o755)

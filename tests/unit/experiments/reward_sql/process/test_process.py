@@ -212,7 +212,7 @@ def test_a_server_that_fails_costs_the_sample(databases: Path) -> None:
     manager = SqlProcessRewardManager([outcome(databases)], str(databases))
     with (
         server(lambda text: (500, {"error": "out of memory"})) as url,
-        pytest.raises(RuntimeError, match="answered 500.*out of memory") as caught,
+        pytest.raises(RuntimeError, match=r"answered 500.*out of memory") as caught,
     ):
         manager.scorer = StepModel(url)
         spread(manager, CHAIN)

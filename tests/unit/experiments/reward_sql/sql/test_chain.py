@@ -89,4 +89,6 @@ def test_names_of_what_sqlglot_would_read_for_ever() -> None:
     assert names_in("SELECT date(date(name)) FROM product").columns == {"name"}
     for word in ("date", "char", "struct", "time"):
         deep = f"{word}( 1 + " * 40 + "name" + ")" * 40
-        assert names_in(f"SELECT {deep} FROM product") == names_in(f"SELECT 1 FROM (WITH a AS (SELECT {deep}) SELECT 2)")
+        assert names_in(f"SELECT {deep} FROM product") == names_in(
+            f"SELECT 1 FROM (WITH a AS (SELECT {deep}) SELECT 2)"
+        )
