@@ -77,8 +77,7 @@ def validations(flags: argparse.Namespace, overrides: Sequence[str]) -> tuple[st
     from harness.launch.command import evaluate_run
 
     def run(samples: int, temperature: float) -> str:
-        words = {"n": samples, "do_sample": str(temperature > 0).lower(), "temperature": temperature}
-        given = [f"{SAMPLING}.{name}={value}" for name, value in words.items()]
+        given = [f"{SAMPLING}.n={samples}", f"{SAMPLING}.temperature={temperature}"]  # 0 is greedy
         return str(evaluate_run(flags.target, [*given, *overrides]))
 
     greedy = flags.greedy or run(1, 0.0)

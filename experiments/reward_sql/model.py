@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Rows = list[tuple["torch.Tensor", int]]  # token ids of a prompt and its answer, and the length of the prompt
 
-VERSION = 1  # of what the modules used here make; the cache knows them by this number
+VERSION = 2  # of what the modules used here make; the cache knows them by this number
 GLUE = 700  # tokens for what is no name
 TOKENIZER_ROWS = 4000
 RAMP_STEPS = 50

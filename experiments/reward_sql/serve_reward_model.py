@@ -52,9 +52,9 @@ class RewardModel:
 
         ids = torch.tensor([self.tokenizer.encode(text)], device=self.device)
         with self.lock, torch.inference_mode():
-            logits_TV = self.model(ids).logits[0].float()
-        good_T = logits_TV[:, self.candidates].softmax(dim=-1)[:, 0]
-        return good_T[ids[0] == self.tag].tolist()
+            logits_TV = self.model(ids).logits[0]
+            logits_S2 = logits_TV[ids[0] == self.tag][:, self.candidates]  # of the S tags alone: V is large
+        return logits_S2.float().softmax(dim=-1)[:, 0].tolist()
 
     def _token(self, text: str) -> int:
         from harness.errors import ConfigurationError

@@ -60,7 +60,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--databases", type=Path, help="folder with <db_id>/<db_id>.sqlite; by default in the data's")
     found.add_argument("--output_dir", default="outputs", help="folder that run folders are made in")
     found.add_argument("--core_algos", help=f"module of the advantage function; {ADVANTAGES} with --core_function")
-    found.add_argument("--core_function", help="its name; by default algorithm.core_function of the file")
+    found.add_argument("--core_function", help="its name; by default algorithm.core_function of the file, "
+                       "with the file's own algorithm")  # fmt: skip
     found.add_argument(
         "--reward_manager", default="sql_process", help="per_sample, sql_process, sql_process_model or yours"
     )
@@ -86,11 +87,16 @@ def manager_of(flags: argparse.Namespace, overrides: Sequence[str]) -> VERLTrain
     from harness.config.classic import read_file
 
     config, own = split(read_file(flags.config))
-    of_file = own.pop("advantage_fn.function", None)
-    function = flags.core_function or of_file
+    function, of_file = flags.core_function, own.pop("advantage_fn.function", None)
+    as_file = _is_of(config, flags.algorithm)
+    if as_file:
+        function = function or of_file
+    elif of_file and not function:
+        told = f"algorithm.core_function={of_file} of the file gives way to algorithm={flags.algorithm}"
+        print(f"{told}; --core_function {of_file} keeps it", file=sys.stderr)
     return VERLTrainingManager(
         config=config,
-        algorithm_type=None if _is_of(config, flags.algorithm) else flags.algorithm,
+        algorithm_type=None if as_file else flags.algorithm,
         core_algos_module=flags.core_algos or (ADVANTAGES if function else None),
         core_algos_function=function,
         overrides=[*words_of(flags, config, own, overrides), *overrides],
@@ -123,8 +129,9 @@ def words_of(
     named = any(word.startswith(("model=", "actor_rollout_ref.model.path=")) for word in overrides)
     if not named and not ((config.get("actor_rollout_ref") or {}).get("model") or {}).get("path"):
         words.append("model=reward_sql_tiny")
-    if flags.data_path is None:
-        words += [] if any(word.startswith("data=") for word in overrides) else ["data=reward_sql_generated"]
+    if flags.data_path is None and not any(word.startswith("data=") for word in overrides):
+        words.append("data=reward_sql_generated")
+    if flags.databases is None and flags.data_path is None:
         folder = "${prepare.data.path}/databases"
     else:
         folder = quoted(str(flags.databases or databases_in(flags.data_path)))

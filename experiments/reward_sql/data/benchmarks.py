@@ -2,11 +2,13 @@
 
     prepare.data: {_target_: experiments.reward_sql.data.benchmarks.make_benchmark, benchmark: bird, train: …, dev: …}
 
-Databases are linked, not copied. Each gold query is run once, within the limits that a model's queries have.
+Databases are linked by their names, not copied; two sets may share a name where its file is the same. Each gold query
+is run once, within the limits that a model's queries have.
 """
 
 from __future__ import annotations
 
+import filecmp
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -170,6 +172,9 @@ class _Writer:
         link = self.databases / db_id
         if not link.exists():
             link.symlink_to(file.parent.resolve(), target_is_directory=True)
+        linked = (link / file.name).resolve()
+        if linked != file.resolve() and not filecmp.cmp(linked, file, shallow=False):
+            return f"{file} is another database than {linked}, which has the same name"
         return found or f"{file} holds no table"
 
     def _sql(self, entry: Entry) -> str:

@@ -111,7 +111,7 @@ def _top(scene: Scene, used: Used) -> Output | None:
         return None
     count = scene.draw.randint(2, 5)
     word, way = scene.draw.choice([("highest", "DESC"), ("lowest", "ASC")])
-    frames = (f"Which {count} {shown.name} have the {word} {by.name} among {{rows}}?",)
+    frames = (f"Which {count} {shown.name} have the {word} {by.name} among {{rows}}, from the {word} on?",)
     select = ((f"{{p}}{shown.name}", shown.name), (f"{{p}}{by.name}", by.name))
     return Output(frames, select, order=f"{by.name} {way}", limit=count, plain=True, weight=2)
 

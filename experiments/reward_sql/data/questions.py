@@ -38,9 +38,8 @@ class Question:
         sql: Its gold SQL.
         chain: The same as a chain of CTEs.
         difficulty: ``easy``, ``medium``, ``hard`` or ``extra``.
-        tie: A query for what the answer is ordered by, with a row more: where its last two rows are the same, the
-            question has several answers; "" where there is no limit.
-        limit: Rows that are asked for; 0 for all.
+        tie: A query for what the rows are ordered by, in that order and with a row more than a limit: where two of
+            its rows are the same, the question has several answers; "" where there is no order.
     """
 
     text: str
@@ -48,7 +47,6 @@ class Question:
     chain: str
     difficulty: str
     tie: str = ""
-    limit: int = 0
 
 
 def templates() -> dict[str, bool]:
@@ -84,9 +82,9 @@ def ask(template: str, scene: Scene) -> Question | None:
     rows = " ".join([scene.table.name, *_phrases(filters)])
     text = scene.draw.choice(output.frames).format(rows=rows)
     weight = output.weight + sum(each.weight for each in filters)
-    tie = _flat(scene.table, filters, output, tie=True) if output.limit else ""
+    tie = _flat(scene.table, filters, output, tie=True) if output.order else ""
     sql, chain = _flat(scene.table, filters, output), _chain(scene.table, filters, output)
-    return Question(text, sql, chain, difficulty(weight), tie, output.limit)
+    return Question(text, sql, chain, difficulty(weight), tie)
 
 
 def difficulty(weight: int) -> str:

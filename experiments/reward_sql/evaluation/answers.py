@@ -128,12 +128,23 @@ def answers_of(run: RunFolder) -> list[Answer]:
 
 
 def _row_of(generation: Generation, rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The row that a response is to: at its index, unless verl left out long prompts, which moves the ones behind."""
+    """The row that a response is to: of its gold and prompt, else of its gold and at its index.
+
+    Where verl left out long prompts, the index is no longer the row's. Of rows that fit alike the one at the index is
+    taken, else the one with the longest prompt, as a prompt may hold another.
+    """
+    at_index = rows[generation.index : generation.index + 1]
     fitting = [row for row in rows if str(row["reward_model"]["ground_truth"]) == str(generation.ground_truth)]
-    if any(row in fitting for row in rows[generation.index : generation.index + 1]):
-        return rows[generation.index]
-    same_prompt = (row for row in fitting if str(row["prompt"][-1]["content"]).strip() in generation.input)
-    return next(same_prompt, None)
+    same_prompt = sorted(
+        (row for row in fitting if _prompt(row) in generation.input), key=lambda row: -len(_prompt(row))
+    )
+    if at_index and at_index[0] in (same_prompt or fitting):
+        return at_index[0]
+    return same_prompt[0] if same_prompt else None
+
+
+def _prompt(row: Mapping[str, Any]) -> str:
+    return str(row["prompt"][-1]["content"]).strip()
 
 
 def read_rows(files: str | Sequence[str]) -> list[dict[str, Any]]:

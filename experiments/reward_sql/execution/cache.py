@@ -49,6 +49,14 @@ class ResultCache:
             self._keep(key, mine, result)
         return result
 
+    def forget(self, key: Key) -> None:
+        """Make the result anew when it is next asked for; one that is being made is new."""
+        with self._lock:
+            future = self._results.get(key)
+            if future is not None and future.done():
+                self._held -= _size(key, future.result())
+                del self._results[key]
+
     def _keep(self, key: Key, future: Future[Result], result: Result) -> None:
         with self._lock:
             future.set_result(result)

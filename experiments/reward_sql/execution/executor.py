@@ -60,8 +60,13 @@ class SqlExecutor:
         self._owner = os.getpid()
         self._closed = False
 
-    def execute(self, db_id: str, sql: str) -> Result:
+    def execute(self, db_id: str, sql: str, fresh: bool = False) -> Result:
         """Run a query, or return what came of it before.
+
+        Args:
+            db_id: Its database.
+            sql: The query.
+            fresh: Whether to run it whatever is remembered.
 
         Raises:
             HarnessError: There is no such database, which is no fault of the query; or the executor is closed or
@@ -71,6 +76,8 @@ class SqlExecutor:
         if self._closed or os.getpid() != self._owner:
             state = "closed" if self._closed else "another process's, from before a fork"
             raise HarnessError(f"This SQL executor is {state}.", "Make one in the process that uses it.")
+        if fresh:
+            self._cache.forget((db_id, sql))
         return self._cache.get_or_make((db_id, sql), lambda: self._run(path, sql))
 
     def execute_many(self, queries: Sequence[tuple[str, str]]) -> list[Result]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import IO, Any
 
 from experiments.reward_sql.execution.result import Limits, Result, failure
 from harness.errors import HarnessError
@@ -18,6 +20,9 @@ from harness.errors import HarnessError
 ROOT = Path(__file__).resolve().parents[3]
 START = "import sys; sys.path.insert(0, {root!r}); from experiments.reward_sql.execution.worker import main; main()"
 START_SECONDS = 60.0  # for a worker to be ready, on a busy machine
+LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # without which some Pythons do not start
+SHOWN_BYTES = 2000  # of what a worker said that did not start
+JSON_BYTES = 16  # at most for one byte of a result
 
 
 class WorkerDied(Exception):
@@ -50,10 +55,10 @@ class WorkerProcess:
         """Run a query on a database; one that its worker dies of is tried once more, in another process.
 
         Raises:
-            HarnessError: The worker was closed.
+            HarnessError: The worker was closed, or cannot start.
         """
         if len(sql) > self.limits.sql_bytes:
-            return failure("limit", f"the query is longer than {self.limits.sql_bytes} bytes")
+            return failure("complex", f"the query is longer than {self.limits.sql_bytes} bytes")
         with self._in_use:
             for _ in range(2):
                 started = time.monotonic()
@@ -91,26 +96,39 @@ class WorkerProcess:
         if self._process is None:
             if self._closed:
                 raise HarnessError("This SQL executor is closed.", "Make another one.")
-            self._process = self._start()
+            self._begin()
+        self._send(json.dumps(request).encode())
+        return json.loads(self._receive(self.limits.seconds + self.limits.grace))
+
+    def _begin(self) -> None:
+        """Start the process and wait until it is ready."""
+        with tempfile.TemporaryFile() as errors:
+            self._process = self._start(errors)
             try:
                 self._receive(START_SECONDS)
             except Late as late:
                 raise WorkerDied(
                     f"the process that was to run the query was not ready in {START_SECONDS:g} s"
                 ) from late
-        self._send(json.dumps(request).encode())
-        return json.loads(self._receive(self.limits.seconds + self.limits.grace))
+            except WorkerDied as death:
+                errors.seek(0)
+                if said := errors.read()[-SHOWN_BYTES:].decode(errors="replace").strip():
+                    raise HarnessError(
+                        f"the processes that run SQL cannot start with {sys.executable}: {said}",
+                        "Start Python as they do, with -I -S and no environment but the paths of libraries.",
+                    ) from death
+                raise
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, errors: IO[bytes]) -> subprocess.Popen[bytes]:
         code = START.format(root=str(ROOT))
         return subprocess.Popen(
             # alone and without site packages: it imports the standard library and two files of this package
             [sys.executable, "-I", "-S", "-c", code, json.dumps(asdict(self.limits))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=errors,
             bufsize=0,
-            env={},
+            env={name: os.environ[name] for name in LIBRARY_PATHS if name in os.environ},
             start_new_session=True,  # the terminal's Ctrl-C is for the parent, which closes
         )
 
@@ -127,7 +145,11 @@ class WorkerProcess:
 
     def _receive(self, seconds: float) -> bytes:
         deadline = time.monotonic() + seconds
-        return self._read(int.from_bytes(self._read(4, deadline), "big"), deadline)
+        length = int.from_bytes(self._read(4, deadline), "big")
+        if length > JSON_BYTES * self.limits.bytes + 2**20:  # no result is so long: the process writes what it likes
+            self._end()
+            raise WorkerDied(f"the process that ran the query sent {length} bytes")
+        return self._read(length, deadline)
 
     def _read(self, count: int, deadline: float) -> bytes:
         assert self._process is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["ok", "syntax", "schema", "forbidden", "timeout", "limit", "crashed"]
+Kind = Literal["ok", "syntax", "schema", "forbidden", "complex", "timeout", "limit", "crashed"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Result:
         error: Why it failed; "" if it did not.
         kind: ``ok``; ``syntax``: it is no SQL; ``schema``: it does not fit the database (no such table, column or
             function, an ambiguous name, a value that a function refuses); ``forbidden``: it would do more than read;
-            ``timeout``; ``limit``: too many rows, bytes, memory or parts; ``crashed``: its process died twice, or the
-            database cannot be read.
+            ``complex``: it is too long or has too many parts to be compiled; ``timeout``; ``limit``: too many rows or
+            bytes, or too much memory; ``crashed``: its process died twice, or the database cannot be read.
         seconds: Time it took.
     """
 

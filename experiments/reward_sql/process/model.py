@@ -4,9 +4,10 @@
 probability of the good token against the bad one, where the tag stands. The text is the prompt and then each step, the
 rows that it gives, and the tag; what the authors' server gives for a text is what training gets.
 
-Their code: https://github.com/ruc-datalab/RewardSQL, evaluation/prm_api.py and verl/sql_executor.py. Two things differ
-here: steps come from sqlglot and not from blank lines, so that there are as many tags as steps; and rows with a column
-that repeats are counted like any other.
+Their code: https://github.com/ruc-datalab/RewardSQL, evaluation/prm_api.py and verl/sql_executor.py. Three things are
+other here: steps come from sqlglot and not from blank lines, so that there are as many tags as steps; a tag that stands
+in the question, the SQL or its rows is written as ``?``, as it would be scored too; and rows with a column that repeats
+are counted like any other.
 """
 
 from __future__ import annotations
@@ -58,9 +59,10 @@ class StepModel:
 
         Raises:
             HarnessError: The server does not speak this interface.
+            RuntimeError: It failed at this text.
             OSError: It cannot be reached, or takes too long.
         """
-        found = self._ask(question + self.text(sql, steps, results))
+        found = self._ask(self._untagged(question) + self.text(sql, steps, results))
         if len(found) != len(steps):
             raise HarnessError(
                 f"reward_manager.scorer: {self.url} gave {len(found)} scores for {len(steps)} steps.",
@@ -73,8 +75,13 @@ class StepModel:
         parts = []
         for step, result in zip(steps, results, strict=True):
             words = re.sub(r"\s+", " ", sql[step.start : step.end]).strip()
-            parts.append(f"{words}<result>{_shown(result)}</result>{self.tag}" if self.results else words + self.tag)
+            shown = f"<result>{_shown(result)}</result>" if self.results else ""
+            parts.append(self._untagged(words + shown) + self.tag)
         return "".join(parts)
+
+    def _untagged(self, text: str) -> str:
+        """Without what stands for a tag, also within a word: a tokenizer may find the tag's token there."""
+        return text.replace(self.tag.strip() or self.tag, "?")
 
     def _ask(self, text: str) -> list[float]:
         body = json.dumps({"input": text}).encode()
@@ -84,9 +91,10 @@ class StepModel:
                 found: Any = json.loads(answer.read())
         except urllib.error.HTTPError as error:
             said = error.read()[:200].decode(errors="replace")
-            raise HarnessError(
-                f"reward_manager.scorer: {self.url} answered {error.code}: {said}", "See the reward model's log."
-            ) from error
+            told = f"reward_manager.scorer: {self.url} answered {error.code}: {said}"
+            if error.code >= 500:
+                raise RuntimeError(told) from error
+            raise HarnessError(told, "See the reward model's log.") from error
         scores = found.get("score") if isinstance(found, dict) else None
         if not isinstance(scores, list):  # the published server gives one 0.0 where it finds no tag
             scores = [scores] if isinstance(scores, (int, float)) else []

@@ -1,6 +1,7 @@
 """Step scores by rules: no model is needed, and the same response has the same scores everywhere.
 
-σ of a step = runs + rows + used + linked, each with a weight, and 0 where the chain up to the step does not run:
+σ of a step = runs + rows + used + linked, each with a weight, and 0 where the chain up to the step does not run. SQLite
+does not look at a CTE that nothing reads, so a step behind one that failed has 0 whatever came of it.
 
 - ``runs``: its result can be computed.
 - ``rows``: the result has a row that is not all NULL.
@@ -55,18 +56,18 @@ class StepRules:
             results: What came of each step's ``query``.
             gold: The gold query.
         """
-        used = used_later(sql, steps)
+        sound = next((place for place, result in enumerate(results) if not result.ok), len(steps))
         made = {step.table for step in steps if step.name}
-        aliases = frozenset().union(*(names_in(step.body).aliases for step in steps))
+        read = [names_in(step.body) for step in steps[:sound]]  # others may be anything, and take for ever to be read
+        aliases = frozenset().union(*(names.aliases for names in read))
         wanted = names_in(gold)
-        return [
-            self._score(result, is_used, _linked(names_in(step.body), made, aliases, wanted))
-            for step, result, is_used in zip(steps, results, used, strict=True)
+        scores = [
+            self._score(result, is_used, _linked(names, made, aliases, wanted))
+            for names, result, is_used in zip(read, results, used_later(sql, steps), strict=False)
         ]
+        return scores + [0.0] * (len(steps) - sound)
 
     def _score(self, result: Result, used: bool, linked: float) -> float:
-        if not result.ok:
-            return 0.0
         rows = any(value is not None for row in result.rows for value in row)
         return self.runs + self.rows * rows + self.used * used + self.linked * linked
 

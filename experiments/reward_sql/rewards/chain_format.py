@@ -1,8 +1,11 @@
-"""The form that Reward-SQL asks for: one chain of CTEs with a final query, and nothing else."""
+"""The form that Reward-SQL asks for: one chain of CTEs with a final query, and nothing else.
+
+Every CTE has to be read by a later step: SQLite does not look at one that is not, so that anything could stand there.
+"""
 
 from __future__ import annotations
 
-from experiments.reward_sql.sql.chain import is_chain, steps_of
+from experiments.reward_sql.sql.chain import is_chain, steps_of, used_later
 from experiments.reward_sql.sql.response import find_sql
 
 
@@ -23,7 +26,7 @@ def sql_chain(
     """
     found = find_sql(response_text)
     steps = steps_of(found.text) if found else ()
-    right = found is not None and is_chain(steps)
+    right = found is not None and is_chain(steps) and all(used_later(found.text, steps))
     if right and found is not None:
         right = not (only and found.outside) and not (ends and not found.text.endswith(";"))
         right = right and (not most_steps or len(steps) <= most_steps)

@@ -7,7 +7,7 @@ from typing import Any
 from experiments.reward_sql.databases import database_of, open_databases
 from experiments.reward_sql.sql.response import find_sql
 
-# What ran out of time or space was compiled before it ran; a crash says nothing.
+# What ran out of time or space was compiled before it ran; what is too complex was not, and a crash says nothing.
 SCORES = {"ok": 1.0, "timeout": 1.0, "limit": 1.0, "schema": 0.5}
 
 
@@ -24,8 +24,9 @@ def sql_validity(
         seconds: Longest time the query may take.
 
     Returns:
-        ``score``: 1 where it compiles, 0.5 where a table, a column or the like is not there, 0 where it is no SQL, or
-        would do more than read.
+        ``score``: 1 where it compiles, 0.5 where a table, a column or the like is not there, 0 where it is no SQL, is
+        too long or has too many parts to be compiled, or would do more than read. SQLite compiles what the query
+        reads: a CTE that nothing reads is not looked at, which ``sql_chain`` does not allow.
     """
     found = find_sql(response_text)
     if found is None:

@@ -14,15 +14,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import TokenType
 
 DIALECT = "sqlite"
 SHOWN_ROWS = 50  # of a step's result, as published
+MOST_NESTED = (
+    8  # calls within one another of names that are types too, as sqlglot's time doubles with each: date(date(…
+)
+TYPES = SQLite.Parser.TYPE_TOKENS
 CLOSINGS = ("", "'", '"', "`", "]", "*/")  # what a response that was cut off may lack
 
 
@@ -111,7 +117,9 @@ def used_later(sql: str, steps: Sequence[Step]) -> list[bool]:
 
 @lru_cache(maxsize=4096)
 def names_in(query: str) -> Names:
-    """What a query names; nothing where sqlglot cannot read it."""
+    """What a query names; nothing where sqlglot cannot read it, or would take for ever."""
+    if _nested_types(_tokens(query)) > MOST_NESTED:
+        return Names()
     try:
         tree = sqlglot.parse_one(query, read=DIALECT)
     except (SqlglotError, RecursionError):
@@ -130,6 +138,19 @@ def _tokens(sql: str) -> list[Any]:
         except SqlglotError:
             continue
     return []
+
+
+def _nested_types(tokens: Sequence[Any]) -> int:
+    """How many calls of names that are types are within one another, at most."""
+    within: list[bool] = []
+    most = 0
+    for before, token in pairwise(tokens):
+        if token.token_type == TokenType.L_PAREN:
+            within.append(before.token_type in TYPES)
+            most = max(most, sum(within))
+        elif token.token_type == TokenType.R_PAREN and within:
+            within.pop()
+    return most
 
 
 def _body(tokens: Sequence[Any], place: int) -> int | None:

@@ -9,7 +9,9 @@ What is decided, and why:
   rows are wrong.
 - **NULL** equals NULL and nothing else: not 0, not '' and not the text NULL.
 - **Numbers** are equal within ``tolerance``, relative or absolute, so that averages and sums that were computed another
-  way agree; 1 is 1.0, and two integers must be the same. A text is no number. ``tolerance: 0`` is as published.
+  way agree; 1 is 1.0, and where a column holds integers alone they must be the same. A text is no number. The numbers
+  of a column are made one of a few first, those of both results together, and compared exactly then, so that equal rows
+  are equal whatever stands beside them. ``tolerance: 0`` is as published.
 - **Columns** must be as many as the gold's and in its order, as published; their names do not count. A column that is
   there twice is one too many. ``column_order: false`` takes them in any order.
 - **An empty result** equals an empty gold result, as published. ``empty: false`` lets none match, for data where
@@ -21,9 +23,10 @@ What is decided, and why:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice
 from typing import Any
 
 from harness.errors import ConfigurationError
@@ -91,73 +94,75 @@ def same_rows(predicted: Rows, gold: Rows, rules: Rules, order: GoldOrder | None
 
 def _same(predicted: Rows, gold: Rows, rules: Rules, order: GoldOrder | None) -> bool:
     """With the columns as they stand."""
-    tolerance = rules.tolerance
-    if not rules.duplicates:
-        predicted, gold = _once(predicted, tolerance), _once(gold, tolerance)
-    if len(predicted) != len(gold):
-        return False
-    if order is not None and order.keys is None:
-        return _pairwise(predicted, gold, tolerance)
-    if order is not None:
-        ours, theirs = ([[row[key] for key in order.keys or ()] for row in rows] for rows in (predicted, gold))
-        if not _pairwise(ours, theirs, tolerance):
-            return False
-    ranked = [sorted(rows, key=lambda row: _rank(row, tolerance)) for rows in (predicted, gold)]
-    return _pairwise(ranked[0], ranked[1], tolerance)
-
-
-def _once(rows: Rows, tolerance: float) -> list[Row]:
-    """Each row where it first appears."""
-    first: dict[Any, Row] = {}
-    for row in rows:
-        first.setdefault(_rank(row, tolerance), row)
-    return list(first.values())
-
-
-def _pairwise(some: Rows, others: Rows, tolerance: float) -> bool:
-    return all(
-        all(_equal(a, b, tolerance) for a, b in zip(row, other, strict=True))
-        for row, other in zip(some, others, strict=True)
+    width = range(len(gold[0]))
+    names = [_names((row[column] for rows in (predicted, gold) for row in rows), rules.tolerance) for column in width]
+    ours, theirs = (
+        [tuple(known.get(value, value) for value, known in zip(row, names, strict=True)) for row in rows]
+        for rows in (predicted, gold)
     )
+    if not rules.duplicates:
+        ours, theirs = list(dict.fromkeys(ours)), list(dict.fromkeys(theirs))
+    if len(ours) != len(theirs):
+        return False
+    if order is not None:
+        keys = width if order.keys is None else order.keys
+        if any(one[key] != other[key] for one, other in zip(ours, theirs, strict=True) for key in keys):
+            return False
+    return Counter(ours) == Counter(theirs)
 
 
-def _equal(a: Any, b: Any, tolerance: float) -> bool:
-    numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
-    if numbers and tolerance and (isinstance(a, float) or isinstance(b, float)):
-        return math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
-    return a == b if numbers else type(a) is type(b) and a == b
-
-
-def _rank(row: Row, tolerance: float) -> tuple[Any, ...]:
-    """What rows are sorted by: all but numbers first, so that numbers that are nearly equal do not part equal rows."""
-    digits = max(1, round(-math.log10(tolerance))) if tolerance else 0
-    numbers = tuple(_rounded(value, digits) for value in row if isinstance(value, (int, float)))
-    return tuple(_kind(value) for value in row), numbers
-
-
-def _kind(value: Any) -> tuple[int, Any]:
-    if value is None:
-        return 0, ""
-    if isinstance(value, (int, float)):
-        return 1, ""
-    return (2, value) if isinstance(value, str) else (3, value.hex())
-
-
-def _rounded(value: float, digits: int) -> float:
-    rounded = float(f"{value:.{digits}g}") if digits and isinstance(value, float) else value
-    return 0.0 if digits and abs(rounded) < 10.0**-digits else rounded
+def _names(cells: Iterable[Any], tolerance: float) -> dict[float, float]:
+    """The least of the numbers that each number of a column is equal to; nothing where numbers are compared exactly."""
+    numbers = {cell for cell in cells if isinstance(cell, (int, float))}
+    if not tolerance or not any(isinstance(number, float) for number in numbers):
+        return {}
+    found: dict[float, float] = {}
+    least = -math.inf
+    for number in sorted(numbers):
+        if not math.isclose(number, least, rel_tol=tolerance, abs_tol=tolerance):
+            least = number
+        found[number] = least
+    return found
 
 
 def _arranged(predicted: Rows, gold: Rows, rules: Rules) -> Iterator[list[Row]]:
-    """The predicted rows with their columns in every order that could be the gold's."""
-
-    def values(rows: Rows, column: int) -> list[Any]:
-        cells = [(row[column],) for row in rows]
-        return sorted({_rank(cell, rules.tolerance) for cell in cells})
-
-    width = range(len(gold[0]))
-    ours = [values(predicted, column) for column in width]
-    fitting = [[column for column in width if ours[column] == values(gold, place)] for place in width]
-    orders = (choice for choice in product(*fitting) if len(set(choice)) == len(choice))
-    for choice in islice(orders, MOST_ARRANGEMENTS):
+    """The predicted rows with their columns in orders that could be the gold's."""
+    kinds = _kinds([*_columns(predicted), *_columns(gold)], rules.tolerance)
+    ours, theirs = kinds[: len(gold[0])], kinds[len(gold[0]) :]
+    if sorted(ours) != sorted(theirs):
+        return
+    for choice in islice(_choices(ours, theirs), MOST_ARRANGEMENTS):
         yield [[row[column] for column in choice] for row in predicted]
+
+
+def _columns(rows: Rows) -> list[set[Any]]:
+    return [set(column) for column in zip(*rows, strict=True)]
+
+
+def _kinds(columns: Sequence[set[Any]], tolerance: float) -> list[int]:
+    """A number for each column, the same for those with the same values."""
+    firsts: list[set[Any]] = []
+    found = []
+    for column in columns:
+        kind = next((place for place, first in enumerate(firsts) if _like(first, column, tolerance)), len(firsts))
+        if kind == len(firsts):
+            firsts.append(column)
+        found.append(kind)
+    return found
+
+
+def _like(one: set[Any], other: set[Any], tolerance: float) -> bool:
+    if one == other:
+        return True
+    names = _names(one | other, tolerance)
+    return {names.get(value, value) for value in one} == {names.get(value, value) for value in other}
+
+
+def _choices(ours: Sequence[int], theirs: Sequence[int], taken: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
+    """Orders of our columns in which each is of the kind of theirs; both have as many of each, so none ends early."""
+    if len(taken) == len(theirs):
+        yield taken
+        return
+    for column, kind in enumerate(ours):
+        if kind == theirs[len(taken)] and column not in taken:
+            yield from _choices(ours, theirs, (*taken, column))

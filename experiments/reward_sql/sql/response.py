@@ -1,8 +1,8 @@
 """Where the SQL stands in a model's response.
 
-After ``</think>``, if there is one: the last fenced block, else all from the first line that begins with WITH or SELECT
-to the end. Nothing behind the SQL is cut off: a model that adds an explanation outside a fence has written no SQL that
-runs, and a second statement is refused by the executor.
+After ``</think>``, if there is one: the last fenced block, else all from the first line that begins with SELECT, or
+with WITH as SQL has it (``WITH name AS (``), to the end. Nothing behind the SQL is cut off: a model that adds an
+explanation outside a fence has written no SQL that runs, and a second statement is refused by the executor.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-FENCE = re.compile(r"```(?:\w*\n)?(.*?)(?:```|\Z)", re.DOTALL)
-START = re.compile(r"^[ \t]*(?=(?:WITH|SELECT)\b)", re.IGNORECASE | re.MULTILINE)
+FENCE = re.compile(r"```(?:\w*\n|sql(?:ite)?[ \t]+)?(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+SPACE = r"(?:\s|--[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)"  # comments too
+NAME = r"""(?:\w+|"[^"]*"|'[^']*'|`[^`]*`|\[[^]]*\])"""
+BODY = rf"AS\b{SPACE}*(?:(?:NOT|MATERIALIZED)\b{SPACE}*)*\("
+CHAIN = rf"WITH{SPACE}+(?:RECURSIVE{SPACE}+)?{NAME}{SPACE}*(?:\([^)]*\){SPACE}*)?{BODY}"
+START = re.compile(rf"^[ \t]*(?=SELECT\b|{CHAIN})", re.IGNORECASE | re.MULTILINE)
 THOUGHT = "</think>"
 
 

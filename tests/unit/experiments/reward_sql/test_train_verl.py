@@ -41,6 +41,11 @@ def test_the_file_has_the_classic_sections() -> None:
              "reward_manager.scorer.url='http://there:1/score'"],
         ),
         (
+            ["--databases", "bird"],  # of data that the overrides name
+            ["reward_fn=[sql_execution]", "reward_manager=sql_process", "model=reward_sql_tiny", "data=reward_sql_generated",
+             "reward_fn.sql_execution.databases=bird", "reward_manager.rm_coef=0.5"],
+        ),
+        (
             ["--data_path", "d", "--databases", "bird", "--reward_manager", "per_sample"],
             ["reward_fn=[sql_execution]", "reward_manager=per_sample", "model=reward_sql_tiny",
              "reward_fn.sql_execution.databases=bird"],
@@ -72,18 +77,30 @@ def test_where_the_databases_of_a_data_set_lie(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "advantage"),
     [
-        ([], "compute_grpo_process_advantage_avg_unique"),
-        (["--core_function", "compute_token_wise_advantage"], "compute_token_wise_advantage"),
-        (["--algorithm", "ppo"], "compute_grpo_process_advantage_avg_unique"),
-        (["--algorithm", "dapo", "--reward_manager", "overlong"], "compute_grpo_process_advantage_avg_unique"),
+        ([], "experiments.reward_sql.core_algos.compute_grpo_process_advantage_avg_unique"),
+        (
+            ["--core_function", "compute_token_wise_advantage"],
+            "experiments.reward_sql.core_algos.compute_token_wise_advantage",
+        ),
+        (["--algorithm", "ppo"], "gae"),
+        (["--algorithm", "rloo"], "rloo_vectorized"),
+        (["--algorithm", "dapo", "--reward_manager", "overlong"], "grpo"),
+        (
+            ["--algorithm", "ppo", "--core_function", "compute_grpo_process_advantage_avg_unique"],
+            "experiments.reward_sql.core_algos.compute_grpo_process_advantage_avg_unique",
+        ),
     ],
 )
-def test_data_and_model_are_made_where_none_are_named(flags: list[str], advantage: str) -> None:
+def test_data_and_model_are_made_where_none_are_named(
+    flags: list[str], advantage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = train_verl.manager_of(train_verl.parser().parse_args(flags), []).get_config()
     assert [str(problem) for problem in find_problems(config) if not problem.warning] == []
-    assert config.advantage_fn._target_ == f"experiments.reward_sql.core_algos.{advantage}"
+    assert (config.advantage_fn._target_ or config.algorithm.adv_estimator) == advantage
     assert config.reward_fn.sql_execution.databases == f"{config.prepare.data.path}/databases"
     assert config.critic.enable is ("ppo" in flags)
+    gives_way = "avg_unique of the file gives way to algorithm=" in capsys.readouterr().err
+    assert gives_way is ("--algorithm" in flags and "--core_function" not in flags)
 
 
 def test_a_mistake_is_told_with_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

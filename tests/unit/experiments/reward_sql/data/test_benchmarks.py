@@ -14,7 +14,7 @@ from experiments.reward_sql.data.benchmarks import make_benchmark
 from experiments.reward_sql.execution import SqlExecutor
 from harness.errors import ConfigurationError
 
-BIRD = {"benchmark": "bird", "seconds": 0.5, "processes": 1}
+BIRD = {"benchmark": "bird", "seconds": 2, "processes": 1}
 SPIDER = {**BIRD, "benchmark": "spider"}
 ENDLESS = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r"
 
@@ -124,6 +124,18 @@ BAD: list[tuple[str, Any, str]] = [
     ("sql", bird_entry(SQL=ENDLESS), "timeout: "),
     ("length", bird_entry(question="long " * 700), "the prompt has a length of "),
 ]
+
+
+def test_databases_of_one_name_must_be_one(tmp_path: Path) -> None:
+    parameters = write_bird(tmp_path / "bird", [bird_entry()], [bird_entry()])
+    make(tmp_path / "same", parameters)
+    connection = sqlite3.connect(tmp_path / "bird" / "dev" / "dev_databases" / "schools_db" / "schools_db.sqlite")
+    connection.execute("DELETE FROM schools")
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(ConfigurationError, match=r"another database than .*train_databases.*, which has the same name"):
+        make(tmp_path / "other", parameters)
 
 
 @pytest.fixture

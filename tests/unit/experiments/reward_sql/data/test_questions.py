@@ -16,7 +16,7 @@ FRAME_WORDS = set(
         "list what is the of show and for all which different do have every once how many are there count find among "
         "percentage highest lowest has in ascending descending order each per average total largest smallest more than "
         "most fewest year over under at least with whose not any but or between after before begins contains that "
-        "without above below both no",
+        "without above below both no from on",
     )
 )
 

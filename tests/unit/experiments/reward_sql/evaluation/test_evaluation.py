@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from experiments.reward_sql.evaluate import main
+from experiments.reward_sql.evaluate import main, parser, validations
 from experiments.reward_sql.evaluation.answers import answers_of
 from experiments.reward_sql.evaluation.figures import best_of, ks, pass_at
 from experiments.reward_sql.evaluation.summary import summary
@@ -119,6 +119,30 @@ def test_a_response_finds_its_row_where_long_prompts_were_left_out(tmp_path: Pat
     run = recorded(tmp_path, databases, [[RIGHT], [WRONG], [NONE]])
     write_generations(run.generations, 1, [Generation(0, "user\nquestion 2\nassistant\n", NONE, GOLDS[2], 0.0)])
     assert [answer.question for answer in answers_of(run)] == ["question 2"]
+
+
+def test_rows_with_the_same_gold_are_told_apart_by_their_prompts(tmp_path: Path, databases: Path) -> None:
+    run = recorded(tmp_path, databases, [[RIGHT], [WRONG], [NONE]])
+    file = run.path / "validation.parquet"
+    rows = pq.read_table(file).to_pylist()
+    for row in rows:
+        row["reward_model"]["ground_truth"] = GOLDS[0]
+    pq.write_table(pa.Table.from_pylist(rows), file)
+    said = ["user\nquestion 2\nassistant\n", "user\nquestion 1\nassistant\n", "a prompt that the tokenizer changed"]
+    found = [Generation(index, text, NONE, GOLDS[0], 0.0) for index, text in enumerate(said)]
+    write_generations(run.generations, 1, found)
+    assert [answer.question for answer in answers_of(run)] == ["question 2", "question 1", "question 2"]
+
+
+def test_what_a_validation_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("harness.launch.command.evaluate_run", lambda target, words: asked.append((target, words)))
+    validations(parser().parse_args(["model", "--samples", "4"]), ["data=x"])
+    place = "actor_rollout_ref.rollout.val_kwargs"
+    assert asked == [
+        ("model", [f"{place}.n=1", f"{place}.temperature=0.0", "data=x"]),
+        ("model", [f"{place}.n=4", f"{place}.temperature=1.0", "data=x"]),
+    ]
 
 
 def test_data_that_has_changed_is_noticed(tmp_path: Path, databases: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from experiments.reward_sql.execution import Limits, SqlExecutor
 
+SPACE = {"rows": 5_000, "bytes": 2**20, "memory_mb": 64}
+
 
 def make_database(databases: Path, db_id: str = "shop") -> Path:
     """Write a small database with a text index, a view, a trigger and a text that is no UTF-8."""
@@ -18,6 +20,8 @@ def make_database(databases: Path, db_id: str = "shop") -> Path:
         """
         CREATE TABLE makers (id INTEGER PRIMARY KEY, name TEXT, country TEXT);
         CREATE TABLE goods (id INTEGER PRIMARY KEY, name TEXT, price REAL, picture BLOB, maker_id REFERENCES makers(id));
+        CREATE TABLE pragma_notes (body TEXT);
+        INSERT INTO pragma_notes VALUES ('of our own');
         CREATE VIEW cheap AS SELECT name FROM goods WHERE price < 5;
         CREATE TRIGGER watch AFTER DELETE ON goods BEGIN DELETE FROM makers; END;
         CREATE VIRTUAL TABLE notes USING fts5(body);
@@ -43,6 +47,13 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def executor(databases: Path) -> Iterator[SqlExecutor]:
-    limits = Limits(seconds=0.4, grace=0.2, rows=5_000, bytes=2**20, memory_mb=64)
-    with SqlExecutor(databases, limits=limits, processes=2) as executor:
+    """For queries that must succeed, on a busy machine as well."""
+    with SqlExecutor(databases, limits=Limits(seconds=10, **SPACE), processes=2) as executor:
+        yield executor
+
+
+@pytest.fixture(scope="module")
+def hasty(databases: Path) -> Iterator[SqlExecutor]:
+    """For queries that must not succeed."""
+    with SqlExecutor(databases, limits=Limits(seconds=0.4, grace=0.2, **SPACE), processes=2) as executor:
         yield executor

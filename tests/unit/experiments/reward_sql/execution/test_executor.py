@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +47,8 @@ def test_values_come_back_as_sqlite_has_them(executor: SqlExecutor) -> None:
         ("WITH a AS (SELECT 1 AS x),\n\n b AS (SELECT x + 1 AS y FROM a)\nSELECT y FROM b; -- done", ((2,),)),
         ("VALUES (1), (2)", ((1,), (2,))),
         ("SELECT id FROM makers WHERE id > 5", ()),
+        ("SELECT body FROM pragma_notes", (("of our own",),)),
+        ("SELECT json_set('{}', '$.a', 1), length(zeroblob(3))", (('{"a":1}', 3),)),
         ("SELECT strftime('%Y', '2020-02-03'), row_number() OVER (ORDER BY id) FROM makers LIMIT 1", (("2020", 1),)),
         ("SELECT name FROM sqlite_master WHERE type = 'view'", (("cheap",),)),
     ],
@@ -73,7 +74,9 @@ def test_reading_of_every_kind_is_allowed(
         ("DROP TABLE goods", "forbidden", "anything but reading is not allowed"),
         ("SELECT randomblob(3)", "forbidden", "the function randomblob is not allowed"),
         ("SELECT 1; SELECT 2", "forbidden", "more than one statement"),
-        (ENDLESS, "timeout", "the time is up"),
+        ("SELECT " + "(" * 300 + "1" + ")" * 300, "complex", "stack overflow"),
+        ("SELECT " + ", ".join(["1"] * 501), "complex", "too many columns"),
+        ("SELECT '" + "x" * 20_000 + "'", "complex", "longer than 20000 bytes"),
         ("SELECT a.id FROM goods a, goods b LIMIT 5001", "limit", "more than 5000 rows"),
         ("SELECT printf('%.*c', 900, 'a') FROM goods, makers", "limit", "more than 1048576 bytes"),
     ],
@@ -83,6 +86,12 @@ def test_errors_say_what_kind_they_are_of(executor: SqlExecutor, sql: str, kind:
 
     assert result.kind == kind
     assert error in result.error
+
+
+def test_a_query_without_an_end_is_stopped(hasty: SqlExecutor) -> None:
+    result = hasty.execute("shop", ENDLESS)
+
+    assert (result.kind, result.error) == ("timeout", "the time is up")
 
 
 def test_a_missing_database_is_the_callers_error(executor: SqlExecutor, tmp_path: Path) -> None:
@@ -141,17 +150,15 @@ def test_the_cache_forgets_the_oldest(databases: Path) -> None:
 
 
 def test_a_worker_that_cannot_be_interrupted_is_killed_and_replaced(databases: Path, workers: Workers) -> None:
-    with SqlExecutor(databases, limits=Limits(seconds=0.2, grace=0.2)) as executor:
+    with SqlExecutor(databases, limits=Limits(seconds=2, grace=0.2)) as executor:
         executor.execute("shop", "SELECT 1")
         (before,) = workers()
-        started = time.monotonic()
         stuck = executor.execute("shop", STUCK)
-        assert time.monotonic() - started < 2
         assert stuck.kind == "timeout"
         assert executor.execute("shop", "SELECT 2").ok
         (after,) = workers()
 
-    assert after.pid != before.pid
+    assert after.pid != before.pid  # it was killed in the middle
     assert not before.is_running()
 
 
@@ -170,13 +177,13 @@ def test_an_interrupted_query_does_not_answer_the_next_one(databases: Path) -> N
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        with SqlExecutor(databases, limits=Limits(seconds=1.0)) as executor:
+        with SqlExecutor(databases, limits=Limits(seconds=30)) as executor:
             executor.execute("shop", "SELECT 1")
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
-            with pytest.raises(KeyboardInterrupt):
-                executor.execute("shop", ENDLESS)
-            assert executor.execute("shop", "SELECT 2").rows == ((2,),)
-            assert executor.execute("shop", ENDLESS).kind == "timeout"
+            for number in (2, 3):  # the second time nobody waits for what the first one was to give
+                signal.setitimer(signal.ITIMER_REAL, 0.2)
+                with pytest.raises(KeyboardInterrupt):
+                    executor.execute("shop", ENDLESS)
+                assert executor.execute("shop", f"SELECT {number}").rows == ((number,),)
     finally:
         signal.signal(signal.SIGALRM, before)
 
@@ -233,9 +240,47 @@ def test_after_a_fork_the_child_is_told_to_make_its_own(executor: SqlExecutor) -
     executor.execute("shop", "SELECT 1")
     child = os.fork()
     if child == 0:
+        status = 1
         try:
             executor.execute("shop", "SELECT 2")
         except HarnessError as error:
-            os._exit(0 if "fork" in error.message else 2)
-        os._exit(1)
+            status = 0 if "fork" in error.message else 2
+        finally:
+            os._exit(status)  # whatever was raised: the child must not go on with the tests
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_query_is_run_again_when_it_is_asked_to_be(databases: Path) -> None:
+    with SqlExecutor(databases, cache_mb=1) as executor:
+        first = executor.execute("shop", "SELECT random()")
+        second = executor.execute("shop", "SELECT random()", fresh=True)
+        assert first != second
+        assert executor.execute("shop", "SELECT random()") == second
+
+
+def test_python_that_does_not_start_is_told(databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "no library in $LD_LIBRARY_PATH, home <$HOME>" >&2\nexit 127\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/python/lib")
+
+    with (
+        SqlExecutor(databases) as executor,
+        pytest.raises(HarnessError, match="no library in /opt/python/lib, home <>"),
+    ):
+        executor.execute("shop", "SELECT 1")
+
+
+def test_an_answer_that_is_too_long_is_not_read(
+    databases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nprintf '\\377\\377\\377\\377'\nexec cat\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+
+    with SqlExecutor(databases) as executor:
+        result = executor.execute("shop", "SELECT 1")
+
+    assert (result.kind, result.error) == ("crashed", "the process that ran the query sent 4294967295 bytes")

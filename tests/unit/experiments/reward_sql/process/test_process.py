@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from experiments.reward_sql.databases import open_databases, step_results
+from experiments.reward_sql.execution import Limits, Result, SqlExecutor
 from experiments.reward_sql.process.manager import SqlProcessRewardManager
 from experiments.reward_sql.process.model import StepModel
 from experiments.reward_sql.process.rules import StepRules
@@ -27,7 +27,7 @@ from harness.reward_managers.spread import from_note, rewards_by_token, token_sp
 
 GOLD = "SELECT name FROM product WHERE price = 4"
 CHAIN = "WITH dear AS (SELECT * FROM product WHERE price = 4),\n\nnamed AS (SELECT name FROM dear)\n\nSELECT name FROM named;"
-WRONG = "WITH sold AS (SELECT * FROM sale), lost AS (SELECT nothing FROM sold) SELECT amount FROM sold"
+WRONG = "WITH sold AS (SELECT * FROM sale), lost AS (SELECT missing FROM sold) SELECT amount FROM sold"
 
 
 def rule_scores(databases: Path, sql: str, gold: str = GOLD, **weights: float) -> list[float]:
@@ -48,6 +48,13 @@ def rule_scores(databases: Path, sql: str, gold: str = GOLD, **weights: float) -
         ("WITH a AS (SELECT name, stock FROM product) SELECT name FROM a", [0.8 + 0.2 * 2 / 3, 1.0]),
         ("WITH a AS (SELECT 2 * price AS twice FROM product) SELECT twice FROM a", [1.0, 1.0]),
         ("SELECT name FROM (", [0.0]),
+        # SQLite does not look at what nothing reads
+        (
+            "WITH a AS (SELECT x FROM nowhere), b AS (SELECT y FROM a) SELECT name FROM product WHERE price = 4;",
+            [0.0, 0.0, 0.0],
+        ),
+        ("SELECT " + "struct(" * 40 + "1" + ")" * 40, [0.0]),  # which sqlglot would read for ever
+        ("SELECT " + "date(" * 20 + "name" + ")" * 20 + " FROM product", [0.6]),  # and SQLite runs; all are NULL
     ],
 )
 def test_rules(databases: Path, sql: str, wanted: list[float]) -> None:
@@ -112,13 +119,18 @@ def test_a_step_that_never_ends_is_waited_for_once(databases: Path) -> None:
     chain = (
         endless + "a AS (SELECT count(*) AS k FROM n), b AS (SELECT k FROM a), c AS (SELECT k FROM b) SELECT k FROM c"
     )
-    manager = SqlProcessRewardManager([outcome(databases)], str(databases), seconds=0.5)
-    manager.score(RewardSample("", GOLD, ground_truth=GOLD, extra_info={"db_id": "shop"}, response_length=3))
-    started = time.monotonic()
+    asked: list[str] = []
+
+    class Counting(SqlExecutor):
+        def execute(self, db_id: str, sql: str, fresh: bool = False) -> Result:
+            asked.append(sql)
+            return super().execute(db_id, sql, fresh)
+
     steps = steps_of(chain)
-    results = step_results(open_databases(str(databases), 0.5), "shop", steps)
+    with Counting(databases, limits=Limits(seconds=2)) as executor:
+        results = step_results(executor, "shop", steps)
     assert [result.kind for result in results] == ["ok", *["timeout"] * 4]  # the first 50 numbers come at once
-    assert time.monotonic() - started < 4 * 0.5
+    assert asked == [step.query for step in steps[:2]]
 
 
 def test_without_steps_the_outcome_stands_at_the_end(databases: Path) -> None:
@@ -188,12 +200,43 @@ def test_a_reward_model_is_shown_steps_and_rows(databases: Path) -> None:
         (200, {"score": [0.5]}, "gave 1 scores for 3 steps"),
         (200, {"score": 0.0}, "gave 1 scores for 3 steps"),  # the published server, where it finds no tag
         (200, [0.5], "gave 0 scores for 3 steps"),
-        (500, {"error": "out of memory"}, "answered 500.*out of memory"),
+        (404, {"error": "no such path"}, "answered 404.*no such path"),
     ],
 )
 def test_a_server_that_does_not_speak_the_interface(databases: Path, code: int, body: Any, words: str) -> None:
     with server(lambda text: (code, body)) as url, pytest.raises(HarnessError, match=words):
         spread(SqlProcessRewardManager([outcome(databases)], str(databases), StepModel(url)), CHAIN)
+
+
+def test_a_server_that_fails_costs_the_sample(databases: Path) -> None:
+    manager = SqlProcessRewardManager([outcome(databases)], str(databases))
+    with (
+        server(lambda text: (500, {"error": "out of memory"})) as url,
+        pytest.raises(RuntimeError, match=r"answered 500.*out of memory") as caught,
+    ):
+        manager.scorer = StepModel(url)
+        spread(manager, CHAIN)
+    assert not isinstance(caught.value, HarnessError)
+
+
+@pytest.mark.parametrize(
+    ("question", "response"),
+    [
+        ("the question", "WITH a AS (SELECT ' и ' AS x), b AS (SELECT * FROM a) SELECT x FROM b;"),  # in rows as well
+        ("the question", "WITH a AS (SELECT char(32, 1080, 32) AS x), b AS (SELECT * FROM a) SELECT x FROM b;"),
+        ("pens и ink, или и", CHAIN),
+    ],
+)
+def test_a_tag_in_what_is_shown_is_no_tag(databases: Path, question: str, response: str) -> None:
+    def answer(text: str) -> tuple[int, Any]:
+        return 200, {"score": [0.5] * text.count(" и")}
+
+    with server(answer) as url:
+        manager = SqlProcessRewardManager([outcome(databases)], str(databases), StepModel(url))
+        sample = RewardSample(
+            question, response, ground_truth=GOLD, extra_info={"db_id": "shop"}, response_length=len(response)
+        )
+        assert manager.score(sample).extra["process/steps"] == 3
 
 
 def test_a_server_that_is_not_there(databases: Path) -> None:

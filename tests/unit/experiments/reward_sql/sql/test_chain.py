@@ -83,3 +83,12 @@ def test_names() -> None:
     assert names.columns == {"price", "id", "twice"}
     assert names.aliases == {"twice"}
     assert names_in("SELECT FROM WHERE") == names_in("(")
+
+
+def test_names_of_what_sqlglot_would_read_for_ever() -> None:
+    assert names_in("SELECT date(date(name)) FROM product").columns == {"name"}
+    for word in ("date", "char", "struct", "time"):
+        deep = f"{word}( 1 + " * 40 + "name" + ")" * 40
+        assert names_in(f"SELECT {deep} FROM product") == names_in(
+            f"SELECT 1 FROM (WITH a AS (SELECT {deep}) SELECT 2)"
+        )

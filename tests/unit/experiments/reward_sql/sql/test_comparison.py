@@ -72,6 +72,25 @@ def test_numbers_within_a_tolerance() -> None:
     assert same([(0.1 + 0.2, 7), (0.3, 7)], [(0.3, 7)])
 
 
+LARGE = 12345678901.0
+
+
+@pytest.mark.parametrize("far", [LARGE + 3, 1700000000.4, 1e10 + 4])
+def test_large_numbers_are_not_the_same_row(far: float) -> None:
+    near = {1700000000.4: 1700000000.1, 1e10 + 4: 1e10}.get(far, LARGE)
+    for duplicates in (False, True):
+        assert not same([(near,)], [(near,), (far,)], duplicates=duplicates)
+        assert not same([(near,), (near,)], [(near,), (far,)], duplicates=duplicates)
+        assert same([(far,), (near,)], [(near,), (far,)], duplicates=duplicates)
+
+
+def test_large_integers_equal_their_floats() -> None:
+    floats = [(LARGE,), (LARGE + 3,)]
+    assert same(floats, [(int(LARGE),), (int(LARGE) + 3,)])
+    assert same(floats, [(int(LARGE),), (int(LARGE) + 3,)], GoldOrder((0,)))
+    assert not same(floats, [(int(LARGE) + 3,), (int(LARGE),)], GoldOrder((0,)))
+
+
 def test_columns() -> None:
     gold = [(1, "a", 5), (2, "b", 5)]
     assert not same([("a", 1, 5), ("b", 2, 5)], gold)
@@ -82,6 +101,18 @@ def test_columns() -> None:
     assert not same([(1, "a"), (2, "b")], gold, column_order=False)
     twice = [(1, 1, 2), (2, 2, 1)]
     assert same([(1, 2, 1), (2, 1, 2)], twice, column_order=False)
+
+
+def test_many_columns_with_the_same_values() -> None:
+    row = (*range(12),)
+    gold = [row, row[::-1]]
+    assert same(gold, gold, column_order=False)
+    assert same([(1.0,) * 12, (2.0,) * 12], [(1,) * 12, (2,) * 12], column_order=False)
+    wide = [(0,) * 11 + (1,), (1,) * 12]
+    assert not same([(0,) * 12, (1,) * 12], wide, column_order=False)  # tells at once: theirs has another kind
+    two = [(0, 1) * 6, (1, 0) * 6]  # one kind alone, of which few orders are right
+    assert same(two, two, column_order=False)
+    assert not same([(0,) * 12, (1,) * 12], two, column_order=False)
 
 
 def test_an_empty_result() -> None:
@@ -98,12 +129,18 @@ def test_wrong_rules_are_refused() -> None:
         Rules(tolerance=1.0)
 
 
-CELLS = st.one_of(st.none(), st.integers(-3, 3), st.sampled_from([0.5, 1.0, 0.1]), st.sampled_from(["", "a", "1"]))
+NUMBERS = [0.5, 1.0, 0.1, LARGE, LARGE + 3, int(LARGE), 1e300, -1e300, 2**62]
+CELLS = st.one_of(st.none(), st.integers(-3, 3), st.sampled_from(NUMBERS), st.sampled_from(["", "a", "1"]))
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), max_size=6), st.lists(st.tuples(CELLS, CELLS), max_size=6))
 def test_as_published_it_is_python_sets(predicted: list, gold: list) -> None:
     assert same_rows(predicted, gold, EXACT, None) == (set(predicted) == set(gold))
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), max_size=6), st.lists(st.tuples(CELLS, CELLS), max_size=6))
+def test_numbers_that_are_far_apart_are_as_exact_ones(predicted: list, gold: list) -> None:
+    assert same_rows(predicted, gold, Rules(), None) == (set(predicted) == set(gold))
 
 
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=6), st.randoms())

@@ -19,6 +19,15 @@ from experiments.reward_sql.sql.response import find_sql
         ("```sql\n```", None, ""),
         ("", None, ""),
         ("SELECTED 1", None, ""),
+        ("```sql SELECT 1```", "SELECT 1", ""),
+        ("So: ```SQLite  SELECT 1;``` and no more", "SELECT 1;", "So:  and no more"),
+        ("```SELECT 1```", "SELECT 1", ""),
+        ("With the schema as it is (two tables):\nSELECT 1", "SELECT 1", "With the schema as it is (two tables):"),
+        ("With the schema I can do nothing.", None, ""),
+        ("With joins:\nWITH /* a, */ \"b c\" (x) -- first\n as not materialized(SELECT 1) SELECT 2",
+         "WITH /* a, */ \"b c\" (x) -- first\n as not materialized(SELECT 1) SELECT 2", "With joins:"),
+        ("WITH RECURSIVE n(i) AS (SELECT 1) SELECT i FROM n", "WITH RECURSIVE n(i) AS (SELECT 1) SELECT i FROM n", ""),
+        ("WITH" + "/**/ /* * */" * 5000 + "a", None, ""),
     ],
 )  # fmt: skip
 def test_where_the_sql_stands(response: str, sql: str | None, outside: str) -> None:
