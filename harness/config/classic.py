@@ -128,13 +128,23 @@ def _plain_leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[s
 
 
 def translate(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Old sections' keys moved, all others as they are."""
+    """Old sections' keys moved, and a clip ratio that verl would not look at put where it does; all others as they are."""
     result = {key: value for key, value in tree.items() if key not in OLD_SECTIONS}
     for section in OLD_SECTIONS:
         for key, value in _leaves(section, tree.get(section) or {}):
             if value is not None:
                 _put(result, _new_place(key), value)
-    return result
+    return _with_both_clips(result)
+
+
+def _with_both_clips(tree: dict[str, Any]) -> dict[str, Any]:
+    """``actor.clip_ratio`` alone does nothing in verl: the low and the high one, 0.2 unless set, win over it."""
+    policy = tree.get("actor_rollout_ref")
+    actor = policy.get("actor") if isinstance(policy, Mapping) else None
+    if policy is None or not isinstance(actor, Mapping) or actor.get("clip_ratio") is None:
+        return tree
+    both = dict.fromkeys(("clip_ratio_low", "clip_ratio_high"), actor["clip_ratio"])
+    return {**tree, "actor_rollout_ref": {**policy, "actor": {**both, **actor}}}
 
 
 def _new_place(key: str) -> str:

@@ -62,6 +62,16 @@ def test_a_key_without_a_meaning_is_refused_by_name(change: dict, words: str) ->
         classic_config({**PLAIN, **change})
 
 
+def test_a_clip_ratio_is_the_one_that_clips(plain: Path) -> None:
+    tree = yaml.safe_load(plain.read_text())
+    tree.setdefault("actor_rollout_ref", {}).setdefault("actor", {})["clip_ratio"] = 0.3
+    actor = classic_config(tree)[0].actor_rollout_ref.actor
+    assert (actor.clip_ratio_low, actor.clip_ratio_high) == (0.3, 0.3)
+    tree["actor_rollout_ref"]["actor"]["clip_ratio_high"] = 0.4
+    actor = classic_config(tree)[0].actor_rollout_ref.actor
+    assert (actor.clip_ratio_low, actor.clip_ratio_high) == (0.3, 0.4)
+
+
 def test_numbers_are_read_as_verl_writes_them(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(
