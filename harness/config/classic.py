@@ -128,7 +128,7 @@ def _plain_leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[s
 
 
 def translate(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Old sections' keys moved, and a clip ratio that verl would not look at put where it does; all others as they are."""
+    """Old sections' keys moved, a clip ratio that verl would not look at put where it does, all others as they are."""
     result = {key: value for key, value in tree.items() if key not in OLD_SECTIONS}
     for section in OLD_SECTIONS:
         for key, value in _leaves(section, tree.get(section) or {}):
