@@ -67,13 +67,7 @@ def packed_attention(
     if not kwargs.get("is_causal", getattr(module, "is_causal", True)):  # an image tower
         arguments = (module, query, key, value, attention_mask)
         return sdpa_attention_forward(*arguments, dropout=dropout, scaling=scaling, **kwargs)
-    asked = {"softcap": kwargs.get("softcap"), "s_aux": kwargs.get("s_aux"), "dropout": dropout or None}
-    if unsupported := sorted(name for name, wanted in asked.items() if wanted is not None):
-        raise ConfigurationError(
-            f"the model's attention uses {', '.join(unsupported)}, which attn_implementation={NAME} does not have",
-            "install flash-attn, or set actor_rollout_ref.model.override_config.attn_implementation=eager and "
-            "actor_rollout_ref.model.use_remove_padding=false",
-        )
+    _require_supported(softcap=kwargs.get("softcap"), s_aux=kwargs.get("s_aux"), dropout=dropout or None)
     if position_ids is None or query.shape[0] > 1:
         return _attend(query, key, value, None, query.shape[2], scaling, sliding_window), None
     shares = get_ulysses_sequence_parallel_world_size()
@@ -85,6 +79,15 @@ def packed_attention(
     query, key, value = (gather_seq_scatter_heads(part, seq_dim=2, head_dim=1) for part in parts)
     attended = _attend(query, key, value, *_bounds(position_ids), scaling, sliding_window)
     return gather_heads_scatter_seq(attended, head_dim=2, seq_dim=1), None
+
+
+def _require_supported(**asked: Any) -> None:
+    if unsupported := sorted(name for name, wanted in asked.items() if wanted is not None):
+        raise ConfigurationError(
+            f"the model's attention uses {', '.join(unsupported)}, which attn_implementation={NAME} does not have",
+            "install flash-attn, or set actor_rollout_ref.model.override_config.attn_implementation=eager and "
+            "actor_rollout_ref.model.use_remove_padding=false",
+        )
 
 
 def register() -> None:
