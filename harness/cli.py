@@ -196,13 +196,16 @@ def _rerun(flags: Flags, words: list[str]) -> int:
 
 def _check(flags: Flags, overrides: list[str]) -> int:
     from harness.check.report import check_report
+    from harness.launch.command import classic_words
 
     deep = None
     if flags.get("--deep"):
         from harness.managers.deep import deep_check
 
         deep = partial(deep_check, announce=lambda stage: print(stage, file=sys.stderr))
-    text, wrong = check_report(overrides, bool(flags.get("--json")), bool(flags.get("--strict")), deep)
+    file = str(flags["--config"]) if "--config" in flags else None
+    words = [*classic_words(flags), *overrides]
+    text, wrong = check_report(words, bool(flags.get("--json")), bool(flags.get("--strict")), deep, file)
     print(text)
     return 2 if wrong else 0
 

@@ -42,6 +42,7 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
   check [overrides]         report every problem of a configuration
       --deep                also try tokenizer, data, a reward, advantages and loss, and the places written to
       --strict --json       let warnings fail; as JSON
+      --config FILE …       as with train, and the flags below it there
   show [overrides]          print the resolved configuration as YAML
       --diff A B            what decides the result and differs between two runs or two quoted lists of overrides
   list [group]              the groups and their options
@@ -78,7 +79,7 @@ FLAGS: dict[str, dict[str, int]] = {
     },
     "evaluate": {},
     "rerun": {"--here": 0, "--dry-run": 0},
-    "check": {"--deep": 0, "--json": 0, "--strict": 0},
+    "check": {"--deep": 0, "--json": 0, "--strict": 0} | {f"--{name}": 1 for name in CLASSIC},
     "show": {"--diff": 2},
     "list": {},
     "sync": {},

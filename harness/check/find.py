@@ -75,13 +75,18 @@ def find_problems(
     return [replace(problem, origin=origins.of(problem.key)) for problem in _once(found, given)]
 
 
-def require_valid(config: DictConfig, overrides: Sequence[str] = ()) -> None:
+def require_valid(config: DictConfig, overrides: Sequence[str] = (), written: Mapping[str, str] | None = None) -> None:
     """Stop with all problems in one message; warnings are told and pass.
+
+    Args:
+        config: A composed configuration.
+        overrides: The words it was made with.
+        written: What a file given in place of an experiment asks for (`harness.config.written.written_keys`).
 
     Raises:
         ConfigurationError: There is at least one.
     """
-    found = find_problems(config, overrides)
+    found = find_problems(config, overrides, Origins(tuple(overrides), Path.cwd(), written or {}))
     problems = [problem for problem in found if not problem.warning]
     for problem in found:
         if problem.warning:

@@ -17,8 +17,9 @@ from harness.check.find import find_problems
 from harness.check.memory import gpu_memory, memory_phases
 from harness.check.problem import Problem
 from harness.check.schema import verl_schema
-from harness.config.compose import compose_config, resolved_tree
+from harness.config.compose import resolved_tree
 from harness.config.origins import Origins
+from harness.config.written import compose_written, written_keys
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ class Findings:
 
 
 def check_report(
-    overrides: Sequence[str], as_json: bool = False, strict: bool = False, deep: Deep | None = None
+    overrides: Sequence[str],
+    as_json: bool = False,
+    strict: bool = False,
+    deep: Deep | None = None,
+    file: str | None = None,
 ) -> tuple[str, bool]:
     """Check what the overrides compose to.
 
@@ -54,11 +59,12 @@ def check_report(
             "seen": [{part, text}]}``.
         strict: Warnings count as errors.
         deep: A further check, of a configuration that has no problems (`harness.managers.deep.deep_check`).
+        file: A YAML file with verl's sections, in place of an experiment.
 
     Returns:
         The report, and whether something is wrong.
     """
-    found = _findings(overrides, deep)
+    found = _findings(overrides, deep, file)
     wrong = any(strict or not problem.warning for problem in found.problems)
     if as_json:
         seen = [{"part": part, "text": text} for part, text in found.seen]
@@ -67,10 +73,11 @@ def check_report(
     return _rendered(found), wrong
 
 
-def _findings(overrides: Sequence[str], deep: Deep | None) -> Findings:
+def _findings(overrides: Sequence[str], deep: Deep | None, file: str | None) -> Findings:
     try:
-        config = compose_config(overrides)
-        problems = find_problems(config, overrides)
+        config = compose_written(overrides, file)
+        origins = Origins(tuple(overrides), Path.cwd(), written_keys(file, overrides))
+        problems = find_problems(config, overrides, origins)
     except ConfigurationError as error:  # a composition that fails has no other problems to show
         key = error.message.partition(":")[0].partition("=")[0]
         return Findings([Problem("composition", key, error.message, error.remedy, origin="the command line")])
@@ -82,7 +89,6 @@ def _findings(overrides: Sequence[str], deep: Deep | None) -> Findings:
         found.seen.append(("deep", "not tried: mend the problems first"))
     elif deep is not None:
         seen, further = deep(config)
-        origins = Origins(tuple(overrides), Path.cwd())
         found.seen += seen
         found.problems += [replace(problem, origin=origins.of(problem.key)) for problem in further]
     return found

@@ -6,8 +6,6 @@ name.
 
 from __future__ import annotations
 
-import copy
-import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,9 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from harness.config.catalogue import option_file
 from harness.config.suggest import did_you_mean
 from harness.errors import ConfigurationError
 
-logger = logging.getLogger(__name__)
 # old key → where it lives now
 MOVED = {
     "reward_model.reward_manager": "reward.reward_manager.name",
@@ -89,51 +85,13 @@ def data_files(folder: Path) -> dict[str, str]:
     return {"data.train_files": str(train), "data.val_files": str(found[0])}
 
 
-def without_what_sets(algorithm: str, tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The tree without keys that the chosen algorithm sets otherwise; each is reported.
-
-    Args:
-        algorithm: An option of the group ``algorithm``.
-        tree: What a file says.
-    """
-    result = copy.deepcopy(dict(tree))
-    for key, value in _set_by(algorithm):
-        *parents, leaf = key.split(".")
-        node: Any = result
-        for name in parents:
-            node = node.get(name) if isinstance(node, dict) else None
-        if isinstance(node, dict) and leaf in node and node[leaf] != value:
-            logger.warning("%s=%s of the configuration file gives way to algorithm=%s", key, node.pop(leaf), algorithm)
-    return result
-
-
-def _set_by(algorithm: str) -> Iterator[tuple[str, Any]]:
-    """Keys and values of an algorithm's file and of those it builds on."""
-    file = option_file("algorithm", algorithm)
-    tree = yaml.safe_load(file.read_text()) if file else {}
-    own = {name: value for name, value in tree.items() if name != "defaults"}
-    found = dict(_plain_leaves(own))
-    for base in tree.get("defaults", []):
-        if isinstance(base, str) and base != "_self_":
-            found = dict(_set_by(base)) | found
-    yield from found.items()
-
-
-def _plain_leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _plain_leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
 def translate(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Old sections' keys moved, a clip ratio that verl would not look at put where it does, all others as they are."""
     result = {key: value for key, value in tree.items() if key not in OLD_SECTIONS}
     for section in OLD_SECTIONS:
         for key, value in _leaves(section, tree.get(section) or {}):
             if value is not None:
-                _put(result, _new_place(key), value)
+                _put(result, new_place(key), value)
     return _with_both_clips(result)
 
 
@@ -147,7 +105,12 @@ def _with_both_clips(tree: dict[str, Any]) -> dict[str, Any]:
     return {**tree, "actor_rollout_ref": {**policy, "actor": {**both, **actor}}}
 
 
-def _new_place(key: str) -> str:
+def new_place(key: str) -> str:
+    """Where a key of an old section lives now.
+
+    Raises:
+        ConfigurationError: Nowhere.
+    """
     place = MOVED.get(key)
     if place is None:
         section = key.partition(".")[0]

@@ -20,10 +20,10 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.components.kinds import KINDS, option_node, package
 from harness.config.appended import added_or_set
 from harness.config.catalogue import option_file
-from harness.config.classic import without_what_sets
 from harness.config.custom import resolve_custom
 from harness.config.detect import register_resolvers
 from harness.config.explain import NO_NAME, explain, explain_yaml, raised_by_a_defaults_list
+from harness.config.gives_way import without_what_words_choose
 from harness.config.hydra_words import refuse_hydras
 from harness.config.names import Names
 from harness.config.parsing import remember_parsed
@@ -154,9 +154,7 @@ def _given_experiment(experiment: Mapping[str, Any], overrides: Sequence[str], p
         raise ConfigurationError(
             "A configuration file takes the place of experiment=…; both are given.", "Leave one out."
         )
-    algorithm = next((text.partition("=")[2] for text in reversed(overrides) if text.startswith("algorithm=")), None)
-    if algorithm:
-        experiment = without_what_sets(algorithm, experiment)
+    experiment = without_what_words_choose(overrides, experiment)
     problems = [str(problem) for problem in unknown_keys(compose_config(overrides, project), experiment)]
     if problems:
         raise ConfigurationError("\n".join(problems))

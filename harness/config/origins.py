@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,10 +23,12 @@ class Origins:
     Args:
         overrides: The words.
         project: The user's folder.
+        written: What a file given in place of an experiment asks for (`harness.config.written.written_keys`).
     """
 
     overrides: tuple[str, ...]
     project: Path
+    written: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, key: str) -> str:
         """Where the value of a dotted key comes from; empty where nothing gives it."""
@@ -33,6 +36,8 @@ class Origins:
             name = word.lstrip("+~").partition("=")[0]
             if not is_group(name) and (key == name or key.startswith(f"{name}.")):
                 return COMMAND_LINE
+        if key in self.written:
+            return self.written[key]
         for file, package in reversed(self._files):
             if line := self._lines[file].get(_within(key, package)):
                 return f"{_shown(file, self.project)}:{line}"
@@ -47,6 +52,7 @@ class Origins:
                 prefix = f"{package}." if package else ""
                 shown = _shown(file, self.project)
                 found |= {f"{prefix}{key}": f"{shown}:{line}" for key, line in self._lines[file].items()}
+        found |= self.written
         for word in self.overrides:
             name, separator, _ = word.lstrip("+").partition("=")
             if separator and not is_group(name):
@@ -65,7 +71,7 @@ class Origins:
 
     @cached_property
     def _lines(self) -> dict[Path, dict[str, int]]:
-        return {file: _lines(file) for file in dict.fromkeys(file for file, _ in self._files)}
+        return {file: key_lines(file) for file in dict.fromkeys(file for file, _ in self._files)}
 
 
 def is_group(name: str) -> bool:
@@ -86,8 +92,8 @@ def _within(key: str, package: str) -> str:
     return key.removeprefix(f"{package}.") if key.startswith(f"{package}.") else ""
 
 
-def _lines(file: Path) -> dict[str, int]:
-    """Every dotted key of a file with its line."""
+def key_lines(file: Path) -> dict[str, int]:
+    """Every dotted key of a YAML file with its line."""
     root = yaml.compose(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     found: dict[str, int] = {}
     waiting: list[tuple[str, yaml.Node | None]] = [("", root)]

@@ -10,9 +10,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.check.find import require_valid
 from harness.components.instantiate import instantiate
-from harness.config.classic import data_files, experiment_from
+from harness.config.classic import data_files
 from harness.config.compose import compose_config, resolve
 from harness.config.words import quoted
+from harness.config.written import compose_written, written_keys
 from harness.errors import ConfigurationError
 from harness.launch.changes import record_changes, recorded_config, resumable_config
 from harness.records.run_folder import RunFolder
@@ -30,20 +31,21 @@ def train_run(overrides: Sequence[str], file: str | None = None) -> str:
         overrides: Words of the command.
         file: A YAML file with verl's sections, in place of an experiment.
     """
-    manager = build_manager(_compose(overrides, file), overrides)
+    manager = build_manager(compose_written(overrides, file), overrides)
+    manager.written = written_keys(file, overrides)
     manager.train()
     return manager.run.shown()
 
 
 def launcher_of(overrides: Sequence[str], file: str | None = None) -> str:
     """Where the composition would run: ``local`` or ``slurm``."""
-    return str(OmegaConf.select(_compose(overrides, file), "cluster.launcher"))
+    return str(OmegaConf.select(compose_written(overrides, file), "cluster.launcher"))
 
 
 def dry_run(overrides: Sequence[str], file: str | None = None) -> str:
     """The resolved configuration and the folder a run would get."""
-    config = _compose(overrides, file)
-    require_valid(config, overrides)
+    config = compose_written(overrides, file)
+    require_valid(config, overrides, written_keys(file, overrides))
     folder = Path(config.output_root) / config.name
     return f"# would run in {folder}/<run_id>\n{OmegaConf.to_yaml(resolve(config))}"
 
@@ -63,10 +65,6 @@ def classic_words(flags: Mapping[str, str | bool]) -> list[str]:
     if "--data_path" in flags:
         words += [f"{key}={quoted(file)}" for key, file in data_files(Path(str(flags["--data_path"]))).items()]
     return words
-
-
-def _compose(overrides: Sequence[str], file: str | None) -> DictConfig:
-    return compose_config(overrides, experiment=experiment_from(file) if file else None)
 
 
 def resume_run(path: str, overrides: Sequence[str], allow: bool = False) -> str:

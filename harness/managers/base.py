@@ -18,7 +18,12 @@ class BaseTrainingManager(ABC):
 
     Args:
         config: A composed configuration.
+
+    Attributes:
+        written: What a file given in place of an experiment asks for, and where (`harness.config.written`).
     """
+
+    written: Mapping[str, str] = {}
 
     def __init__(self, config: DictConfig) -> None:
         self.config = config

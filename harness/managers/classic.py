@@ -30,6 +30,11 @@ def is_composed(config: Any) -> bool:
     return isinstance(config, DictConfig) and "run_dir" in config and "reward_fn" in config
 
 
+def plain(config: str | Path | Mapping[str, Any] | DictConfig) -> str | Path | Mapping[str, Any]:
+    """The same without OmegaConf's types, its interpolations as they are."""
+    return OmegaConf.to_container(config, resolve=False) if isinstance(config, DictConfig) else config
+
+
 def classic_config(
     config: str | Path | Mapping[str, Any] | DictConfig,
     algorithm_type: str | None = None,
@@ -70,9 +75,8 @@ def classic_config(
             )
         composed, words = config, []
     else:
-        plain = OmegaConf.to_container(config, resolve=False) if isinstance(config, DictConfig) else config
         words = [*words, *overrides]
-        composed = compose_config(words, experiment=experiment_from(plain))
+        composed = compose_config(words, experiment=experiment_from(plain(config)))
     if reward_function is not None:
         _put_object(composed, "reward_function", reward_function)
     if reward_manager_class is not None:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, open_dict
 
 from harness.check.find import require_valid
 from harness.config.classic import data_files
+from harness.config.written import written_keys
 from harness.errors import ConfigurationError, Hang, HarnessError
 from harness.launch.again import give_up
 from harness.launch.record import open_run
@@ -18,7 +19,7 @@ from harness.launch.stops import Stops
 from harness.launch.supervise import supervise
 from harness.launch.watchdog import Settings
 from harness.managers.base import RLTrainingManager
-from harness.managers.classic import classic_config, is_composed, train_settings
+from harness.managers.classic import classic_config, is_composed, plain, train_settings
 from harness.prepare import prepare_all
 from harness.records.run_folder import RunFolder
 from harness.records.summary import RunSummary
@@ -45,7 +46,7 @@ class VERLTrainingManager(RLTrainingManager):
         core_algos_function: str | None = None,
         overrides: Sequence[str] = (),
     ) -> None:
-        written = is_composed(config)
+        made = is_composed(config)
         composed, words = classic_config(
             config,
             algorithm_type,
@@ -53,10 +54,12 @@ class VERLTrainingManager(RLTrainingManager):
             reward_manager_class,
             core_algos_module,
             core_algos_function,
-            () if written else overrides,
+            () if made else overrides,
         )
         super().__init__(composed)
-        self.overrides = list(overrides) if written else words
+        if not made:
+            self.written = written_keys(plain(config), words)
+        self.overrides = list(overrides) if made else words
         self.run: RunFolder | None = None
 
     def train(self, data_path: str | None = None, output_dir: str | None = None, **settings: Any) -> RunSummary:
@@ -79,7 +82,7 @@ class VERLTrainingManager(RLTrainingManager):
         if output_dir is not None:
             settings["output_root"] = str(output_dir)
         self.update_config(settings)
-        require_valid(self.config, self.overrides)
+        require_valid(self.config, self.overrides, self.written)
         self.run, resolved = open_run(self.config, self.overrides)
         return self._supervise(self.run, resolved)
 
