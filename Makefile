@@ -7,6 +7,7 @@ PYTHON ?= $(or $(shell for p in python3.11 python3 python3.12; do "$$p" -c '$(SU
 BIN := .venv/bin
 PYTEST_ARGS ?=
 PARALLEL := -n logical --maxprocesses 8 --dist worksteal
+SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,14 +21,16 @@ demo: setup ## set up, then train a real chat model on this machine's CPU with i
 test: setup ## set up, then the whole suite that CI runs
 	@$(BIN)/python scripts/debian.py browser slurm
 	$(BIN)/python -m pytest tests/unit $(PARALLEL) $(PYTEST_ARGS)
-	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/integration -m "not alone" $(SIDE_BY_SIDE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/integration -m alone $(PYTEST_ARGS)
 
 test-unit: setup ## the tests without trainings, on all cores; most of the time goes into composing configurations
 	$(BIN)/python -m pytest tests/unit $(PARALLEL) $(PYTEST_ARGS)
 
 test-integration: setup ## the tests that run real verl, Ray and a browser
 	@$(BIN)/python scripts/debian.py browser slurm
-	$(BIN)/python -m pytest tests/integration $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/integration -m "not alone" $(SIDE_BY_SIDE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/integration -m alone $(PYTEST_ARGS)
 
 evidence: setup ## what takes too long for CI, into benchmarks/results/; resumable: what is on record is not run again
 	$(BIN)/python benchmarks/quickstart_seeds.py

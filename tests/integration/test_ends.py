@@ -18,6 +18,7 @@ from harness.records.metrics import MetricsTail, read_metrics
 from harness.records.run_folder import RunFolder
 from harness.records.status import read_status
 
+pytestmark = pytest.mark.alone
 START_SECONDS = 300.0
 
 

@@ -9,12 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 from runs import SHORT, Finished
 
 from harness.records.run_folder import RunFolder
 from harness.records.signs import RUN
 from harness.records.stages import read_stages
 
+pytestmark = pytest.mark.alone
 HANGS = """
 import os, threading
 from pathlib import Path
