@@ -12,6 +12,7 @@ from runs import SHORT, Finished, command, environment
 FIRST = ("slurm", "test_check_fuzz", "test_training")  # what takes longest, so that no process is left with it at the end
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files are dealt to the processes whole, as their fixtures are shared; those that start Slurm go to one."""
     group = {item: "slurm" if item.get_closest_marker("slurm") else item.path.stem for item in items}
