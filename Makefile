@@ -7,7 +7,7 @@ PYTHON ?= $(or $(shell for p in python3.11 python3 python3.12; do "$$p" -c '$(SU
 BIN := .venv/bin
 PYTEST_ARGS ?=
 PARALLEL := -n logical --maxprocesses 8 --dist worksteal
-SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

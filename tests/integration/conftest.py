@@ -9,16 +9,13 @@ from pathlib import Path
 import pytest
 from runs import SHORT, Finished, command, environment
 
-FIRST = ("slurm", "test_check_fuzz", "test_training")  # what takes longest, so that no process is left with it at the end
+# what takes longest, so that no process is left with it at the end; files are dealt to the processes whole, in this order
+FIRST = ("test_slurm", "test_check_fuzz", "test_training", "test_slurm_nodes")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files are dealt to the processes whole, as their fixtures are shared; those that start Slurm go to one."""
-    group = {item: "slurm" if item.get_closest_marker("slurm") else item.path.stem for item in items}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group[item]))
-    items.sort(key=lambda item: FIRST.index(group[item]) if group[item] in FIRST else len(FIRST))
+    """Files that take long come first."""
+    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
 
 
 @pytest.fixture(scope="module")

@@ -170,8 +170,9 @@ def _stop(pid_file: Path) -> None:
 
 
 def _free_port() -> int:
-    """The first of a few free ports that follow each other."""
-    for port in range(27100, 28000, 10):
+    """The first of a few free ports that follow each other, apart from those of other processes of the test run."""
+    first = 27100 + 400 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in range(first, first + 400, 10):
         with suppress(OSError):
             for number in range(NODES + 1):
                 with socket.socket() as probe:
