@@ -8,6 +8,7 @@ than half of the time.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -53,10 +54,8 @@ class VerlSource(ConfigSource):
         """An engine's tree, merged at the root."""
         if not self.is_config(config_path):
             raise ConfigLoadError(f"Config not found: {config_path}")
-        tree = load_yaml(verl_trainer_configs()[_engine(config_path)])
-        return ConfigResult(
-            config=OmegaConf.create(tree), path="verl://", provider="verl", header={"package": "_global_"}
-        )
+        config = pickle.loads(_pickled(_engine(config_path)))
+        return ConfigResult(config=config, path="verl://", provider="verl", header={"package": "_global_"})
 
     def available(self) -> bool:
         """Whether verl is installed."""
@@ -75,6 +74,12 @@ class VerlSource(ConfigSource):
         if config_path.strip("/") != VERL_GROUP or results_filter == ObjectType.GROUP:
             return []
         return sorted(verl_trainer_configs())
+
+
+@cache
+def _pickled(engine: str) -> bytes:
+    """verl's tree as a node that Hydra may change: made again from these bytes in a tenth of the time."""
+    return pickle.dumps(OmegaConf.create(load_yaml(verl_trainer_configs()[engine])))
 
 
 def _engine(config_path: str) -> str:
