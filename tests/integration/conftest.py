@@ -25,7 +25,7 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Finished]
     def run(*arguments: str, folder: Path | None = None) -> Finished:
         folder = folder or tmp_path_factory.mktemp("project")
         result = subprocess.run(
-            command(*arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=600, check=False
+            command(*arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=900, check=False
         )
         return Finished(result.returncode, result.stdout, result.stderr, folder)
 

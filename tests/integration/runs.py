@@ -92,7 +92,7 @@ def script_result(name: str, *arguments: Path | str, folder: Path | None = None)
     return json.loads(result.stdout.strip().splitlines()[-1])
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 900) -> Any:
     """Until it is true; Slurm tells nobody, so it is asked."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -21,7 +21,7 @@ from slurm_cluster import is_possible, slurm_cluster
 
 from harness.records.metrics import read_metrics
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]  # of several trainings, on a machine that others use
 CPU = ("cluster=slurm", "device=cpu", "rollout=builtin", "cluster.gpus_per_node=0", "cluster.cpus_per_node=8",
        "cluster.time=20", "cluster.grace_seconds=60")  # fmt: skip
 FATES = """
@@ -59,7 +59,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 def run(cluster: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command(*arguments), cwd=folder, env=cluster, capture_output=True, text=True, timeout=600, check=False
+            command(*arguments), cwd=folder, env=cluster, capture_output=True, text=True, timeout=900, check=False
         )
 
     return run

@@ -17,7 +17,7 @@ from harness.records.metrics import read_metrics
 from harness.records.run_folder import RunFolder
 from harness.records.status import Status, read_status
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]  # of several trainings, on a machine that others use
 TWO_NODES = ("cluster=slurm", "device=cpu", "rollout=builtin", "cluster.gpus_per_node=0", "cluster.cpus_per_node=4",
              "cluster.time=20", "cluster.grace_seconds=60", "cluster.nodes=2")  # fmt: skip
 
