@@ -1,4 +1,4 @@
-"""`harness check` on ten thousand mutated override lists and files: an answer each time, never a traceback.
+"""`harness check` on ten thousand mutated override lists, experiments and classic files: an answer each time, never a traceback.
 
     python benchmarks/check_fuzz.py [--cases 10000]
 
@@ -29,6 +29,7 @@ from harness.records.atomic import write_text
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "check_fuzz.json"
 MUTATIONS = ROOT / "tests" / "unit" / "check" / "mutations.py"
+CLASSIC = MUTATIONS.with_name("classic.yaml")
 PARTS_TESTED = ("harness/check", "harness/components", "harness/config", "conf")
 PART = 500
 AGAIN_ABOVE_S, TRIES = 1.5, 3  # a busy machine is slow at times; a case that is slow is slow each time
@@ -37,12 +38,11 @@ AGAIN_ABOVE_S, TRIES = 1.5, 3  # a busy machine is slow at times; a case that is
 def sources() -> str:
     """A hash of what is tested."""
     found = [file for part in PARTS_TESTED for file in sorted((ROOT / part).rglob("*"))]
-    # a classic file is another command's: `harness check` takes none
-    files = [file for file in found if file.suffix in (".py", ".yaml") and file.name != "classic.py"]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in [*files, MUTATIONS])).hexdigest()[:12]
+    files = [file for file in found if file.suffix in (".py", ".yaml")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in [*files, MUTATIONS, CLASSIC])).hexdigest()[:12]
 
 
-def run_part(seed: int, folder: Path) -> dict[str, Any]:
+def run_part(seed: int) -> dict[str, Any]:
     """One part: exit codes, the slowest answer, and whatever raised."""
     spec = importlib.util.spec_from_file_location("mutations", MUTATIONS)
     assert spec is not None
@@ -53,11 +53,7 @@ def run_part(seed: int, folder: Path) -> dict[str, Any]:
     codes: Counter[str] = Counter()
     slowest, busiest, raised = 0.0, 0.0, []
     for number in range(PART):
-        if number % 2:
-            words = mutator.overrides()
-        else:
-            (folder / "mutant.yaml").write_bytes(mutator.file(ROOT / "conf/experiment/quickstart_tiny.yaml"))
-            words = ["experiment=mutant"]
+        words = mutator.words(number)
         took, used = [], []
         while not took or (min(took) > AGAIN_ABOVE_S and len(took) < TRIES):
             begun, worked = time.perf_counter(), time.process_time()
@@ -84,11 +80,10 @@ def main() -> None:
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     parts = kept["parts"] if kept.get("sources") == mark else {}
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "conf/experiment").mkdir(parents=True)
         os.chdir(folder)
         for seed in range(1000, 1000 + -(-cases // PART)):
             if str(seed) not in parts:
-                parts[str(seed)] = run_part(seed, Path(folder) / "conf/experiment")
+                parts[str(seed)] = run_part(seed)
                 write_text(
                     RESULTS, json.dumps({"sources": mark, "cases_a_part": PART, "parts": parts}, indent=1) + "\n"
                 )

@@ -93,7 +93,8 @@ def _parse(command: str, words: Sequence[str]) -> tuple[Flags, list[str]]:
 
 
 def _train(flags: Flags, overrides: list[str]) -> int:
-    from harness.launch.command import classic_words, dry_resume, dry_run, resume_run, train_run
+    from harness.config.classic import classic_words
+    from harness.launch.command import dry_resume, dry_run, resume_run, train_run
 
     words = [*classic_words(flags), *overrides]
     file = str(flags["--config"]) if "--config" in flags else None
@@ -196,7 +197,7 @@ def _rerun(flags: Flags, words: list[str]) -> int:
 
 def _check(flags: Flags, overrides: list[str]) -> int:
     from harness.check.report import check_report
-    from harness.launch.command import classic_words
+    from harness.config.classic import classic_words
 
     deep = None
     if flags.get("--deep"):

@@ -14,6 +14,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from harness.config.suggest import did_you_mean
+from harness.config.words import quoted
 from harness.errors import ConfigurationError
 
 # old key → where it lives now
@@ -83,6 +84,23 @@ def data_files(folder: Path) -> dict[str, str]:
             f"data_path: {folder} must hold train.parquet and validation.parquet (or test.parquet)."
         )
     return {"data.train_files": str(train), "data.val_files": str(found[0])}
+
+
+def classic_words(flags: Mapping[str, str | bool]) -> list[str]:
+    """The flags of the classic command line as overrides."""
+    keys = {
+        "--algorithm": "algorithm",
+        "--output_dir": "output_root",
+        "--reward_manager": "reward_manager",
+        "--epochs": "trainer.total_epochs",
+        "--core_algos": "advantage_fn.module",
+        "--core_function": "advantage_fn.function",
+    }
+    words = ["advantage_fn=custom"] if "--core_algos" in flags else []
+    words += [f"{key}={quoted(str(flags[flag]))}" for flag, key in keys.items() if flag in flags]
+    if "--data_path" in flags:
+        words += [f"{key}={quoted(file)}" for key, file in data_files(Path(str(flags["--data_path"]))).items()]
+    return words
 
 
 def translate(tree: Mapping[str, Any]) -> dict[str, Any]:

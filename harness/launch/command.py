@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.check.find import require_valid
 from harness.components.instantiate import instantiate
-from harness.config.classic import data_files
 from harness.config.compose import compose_config, resolve
 from harness.config.words import quoted
 from harness.config.written import compose_written, written_keys
@@ -48,23 +47,6 @@ def dry_run(overrides: Sequence[str], file: str | None = None) -> str:
     require_valid(config, overrides, written_keys(file, overrides))
     folder = Path(config.output_root) / config.name
     return f"# would run in {folder}/<run_id>\n{OmegaConf.to_yaml(resolve(config))}"
-
-
-def classic_words(flags: Mapping[str, str | bool]) -> list[str]:
-    """The flags of the classic command line as overrides."""
-    keys = {
-        "--algorithm": "algorithm",
-        "--output_dir": "output_root",
-        "--reward_manager": "reward_manager",
-        "--epochs": "trainer.total_epochs",
-        "--core_algos": "advantage_fn.module",
-        "--core_function": "advantage_fn.function",
-    }
-    words = ["advantage_fn=custom"] if "--core_algos" in flags else []
-    words += [f"{key}={quoted(str(flags[flag]))}" for flag, key in keys.items() if flag in flags]
-    if "--data_path" in flags:
-        words += [f"{key}={quoted(file)}" for key, file in data_files(Path(str(flags["--data_path"]))).items()]
-    return words
 
 
 def resume_run(path: str, overrides: Sequence[str], allow: bool = False) -> str:

@@ -18,6 +18,11 @@ VALUES = (
     "/no/such/file", "os.system", "[[[1]]]", "1_000", "0x10", "nan", "$", "'\\''", "{_target_: os.system, _args_: [x]}",
 )  # fmt: skip
 
+ROOT = Path(__file__).resolve().parents[3]
+EXPERIMENT = ROOT / "conf/experiment/quickstart_tiny.yaml"
+CLASSIC = Path(__file__).with_name("classic.yaml")
+CLASSIC_WORDS = ("model=tiny", "data=spell_backward", "reward_fn=[reasoning_gym]")  # what the file leaves out
+
 
 def keys(tree: Any, prefix: str = "") -> Iterator[str]:
     """Every dotted key."""
@@ -38,6 +43,21 @@ class Mutator:
         self.random = random.Random(seed)
         self.keys = list(keys(OmegaConf.to_container(compose_config(["experiment=quickstart_tiny"]), resolve=False)))
         self.options = {group: list(options) for group, options in catalogue().items() if options}
+
+    def words(self, number: int) -> list[str]:
+        """What ``harness check`` is given the next time: overrides, an experiment's file or a classic one, as it comes.
+
+        Files are written to the folder of the process.
+        """
+        if number % 2:
+            return self.overrides()
+        if number % 4:
+            Path("classic.yaml").write_bytes(self.file(CLASSIC))
+            return ["--config", "classic.yaml", *CLASSIC_WORDS]
+        place = Path("conf/experiment/mutant.yaml")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(self.file(EXPERIMENT))
+        return ["experiment=mutant"]
 
     def overrides(self) -> list[str]:
         """A mutated list."""
