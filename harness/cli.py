@@ -96,8 +96,7 @@ def _train(flags: Flags, overrides: list[str]) -> int:
     from harness.config.classic import classic_words
     from harness.launch.command import dry_resume, dry_run, resume_run, train_run
 
-    words = [*classic_words(flags), *overrides]
-    file = str(flags["--config"]) if "--config" in flags else None
+    words, file = [*classic_words(flags), *overrides], _file(flags)
     resumed = flags.get("--resume")
     if resumed:
         for flag in flags:
@@ -127,7 +126,11 @@ def _is_sweep(flags: Flags, words: list[str], resumed: Any) -> bool:
             raise ConfigurationError(f"{word} names a sweep's file.", f"harness train -m {word}")
     from harness.launch.command import launcher_of
 
-    return launcher_of(words, str(flags["--config"]) if "--config" in flags else None) == "slurm"
+    return launcher_of(words, _file(flags)) == "slurm"
+
+
+def _file(flags: Flags) -> str | None:
+    return str(flags["--config"]) if "--config" in flags else None
 
 
 def _start_sweep(flags: Flags, words: list[str], resumed: Any) -> int:
@@ -204,9 +207,8 @@ def _check(flags: Flags, overrides: list[str]) -> int:
         from harness.managers.deep import deep_check
 
         deep = partial(deep_check, announce=lambda stage: print(stage, file=sys.stderr))
-    file = str(flags["--config"]) if "--config" in flags else None
-    words = [*classic_words(flags), *overrides]
-    text, wrong = check_report(words, bool(flags.get("--json")), bool(flags.get("--strict")), deep, file)
+    words, strict = [*classic_words(flags), *overrides], bool(flags.get("--strict"))
+    text, wrong = check_report(words, bool(flags.get("--json")), strict, deep, _file(flags))
     print(text)
     return 2 if wrong else 0
 
