@@ -8,6 +8,7 @@
     resume     the same run, killed with SIGKILL on its way, goes on from its checkpoint to its end
     vllm       the same with vLLM, where it is installed
     bare       the same through bare verl, for what the harness costs or saves a step
+    algorithms two steps of every algorithm, one run after the other; only with --only algorithms
 
 A part that fails is on record as that, and the others run. Writes benchmarks/results/gpu_check.json after each part.
 """
@@ -33,6 +34,7 @@ from typing import Any
 
 from step_overhead import run_verl
 
+from harness.config.catalogue import catalogue
 from harness.records.metrics import read_metrics
 from harness.records.run_folder import RunFolder
 from harness.records.status import read_status
@@ -157,8 +159,23 @@ def bare(overrides: list[str]) -> dict[str, Any]:
     return {"bare verl": theirs, "ratio of a step": ours and ours / theirs["step"]}
 
 
+def algorithms(overrides: list[str]) -> dict[str, Any]:
+    """A sweep over all of them, two steps each: how each run has ended."""
+    names = [name for name in catalogue()["algorithm"] if name != "drgrpo"]  # the alias
+    words = [f"algorithm={','.join(names)}", "trainer.total_training_steps=2", "trainer.test_freq=2"]
+    sweep = [*HARNESS, "train", "-m", "name=gpu_check_algorithms", *overrides, *words, "trainer.save_freq=-1"]
+    said = subprocess.run(sweep, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    folder = said.rpartition("sweep: ")[2]
+    status = subprocess.run([*HARNESS, "sweep", "status", folder, "--json"], stdout=subprocess.PIPE, check=False).stdout
+    ended = {run["label"].rpartition("=")[2]: run["why"] or run["state"] for run in json.loads(status)["runs"]}
+    if wrong := {name: why for name, why in ended.items() if why != "done"}:
+        raise RuntimeError(f"of {len(names)} algorithms these did not end well: {wrong}; see {folder}")
+    return {"done": sorted(ended)}
+
+
 HARNESS = [sys.executable, "-m", "harness.cli"]
 PARTS = (doctor, attention, learn, resume, vllm, bare)
+ON_REQUEST = (algorithms,)
 
 
 def _builtin(steps: int) -> list[str]:
@@ -233,12 +250,11 @@ def main() -> None:
     """Run the parts one after the other, keep what each has shown, and print it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--experiment", default="quickstart")
-    parser.add_argument("--only", nargs="+", choices=[part.__name__ for part in PARTS])
+    parser.add_argument("--only", nargs="+", choices=[part.__name__ for part in (*PARTS, *ON_REQUEST)])
     arguments, overrides = parser.parse_known_args()
     failed = []
-    for part in PARTS:
-        if arguments.only and part.__name__ not in arguments.only:
-            continue
+    chosen = arguments.only or [part.__name__ for part in PARTS]
+    for part in (part for part in (*PARTS, *ON_REQUEST) if part.__name__ in chosen):
         print(f"── {part.__name__}: {part.__doc__}", flush=True)
         started = time.monotonic()
         try:
