@@ -20,6 +20,7 @@ import psutil
 import ray
 from omegaconf import DictConfig, OmegaConf
 
+from harness.backend.fork.client import workers_forked
 from harness.backend.leftovers import processes_ended, temporary_folder
 from harness.backend.nodes import Nodes
 from harness.errors import TrainingError
@@ -58,6 +59,7 @@ def ray_cluster(config: DictConfig) -> Iterator[Nodes]:
         temporary_folder() as (folder, note_for_janitor),
         _environment({stacks.FOLDER: _made(f"{folder}/stacks")}),
         processes_ended() as note_processes,
+        _forked(config, folder),
         _connected(address="local", _temp_dir=folder, **local),
     ):
         note_for_janitor()
@@ -67,6 +69,18 @@ def ray_cluster(config: DictConfig) -> Iterator[Nodes]:
         finally:
             nodes.dismiss()
             note_processes()
+
+
+@contextlib.contextmanager
+def _forked(config: DictConfig, folder: str) -> Iterator[None]:
+    """Forked workers on a CPU; one that is debugged starts as Ray's do, as does one for a GPU, which no fork may use."""
+    if config.trainer.device != "cpu" or config.cluster.launcher == "debug":
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        with _signals_kept():
+            stack.enter_context(workers_forked(folder))
+        yield
 
 
 def worker_environment(config: DictConfig) -> dict[str, str]:

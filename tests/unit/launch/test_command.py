@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from harness.config.classic import classic_words
 from harness.config.compose import compose_config, resolve
 from harness.errors import ConfigurationError
 from harness.launch.changes import recorded_config
-from harness.config.classic import classic_words
 from harness.launch.command import dry_resume
 from harness.records.run_folder import RunFolder
 

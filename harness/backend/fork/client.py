@@ -1,0 +1,66 @@
+"""A run's fork server, and Ray told to use it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from ray._private.parameter import RayParams
+
+from harness.backend.fork import starter
+
+END_SECONDS = 5.0
+# What raylet tells its workers, but Ray reads when it is imported: their job, of which a private cluster has one, and
+# the process without which they end: raylet, and here the one that has started it.
+FIRST_JOB = "01000000"
+
+
+@contextlib.contextmanager
+def workers_forked(folder: str) -> Iterator[None]:
+    """A fork server for the body; a cluster of Ray's that is started in it has its workers forked.
+
+    Args:
+        folder: Where its socket goes.
+    """
+    place = f"{folder}/fork"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "harness.backend.fork.server", place],
+        env=os.environ | {"RAY_JOB_ID": FIRST_JOB, "RAY_RAYLET_PID": str(os.getpid())},
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    before = os.environ.get(starter.SOCKET)
+    os.environ[starter.SOCKET] = place
+    try:
+        with _starter_in_place():
+            yield
+    finally:
+        os.environ.pop(starter.SOCKET)
+        if before is not None:
+            os.environ[starter.SOCKET] = before
+        assert server.stdin is not None
+        server.stdin.close()
+        try:
+            server.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+@contextlib.contextmanager
+def _starter_in_place() -> Iterator[None]:
+    """Ray's own parameter for what raylet starts, which `ray.init` does not take."""
+    own = RayParams.__init__
+
+    def with_starter(self: RayParams, *arguments: Any, **parameters: Any) -> None:
+        own(self, *arguments, **{"setup_worker_path": starter.__file__, **parameters})
+
+    RayParams.__init__ = with_starter
+    try:
+        yield
+    finally:
+        RayParams.__init__ = own
