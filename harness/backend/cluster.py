@@ -73,7 +73,7 @@ def ray_cluster(config: DictConfig) -> Iterator[Nodes]:
 
 @contextlib.contextmanager
 def _forked(config: DictConfig, folder: str) -> Iterator[None]:
-    """Forked workers on a CPU; one that is debugged starts as Ray's do, as does one for a GPU, which no fork may use."""
+    """Forked workers on a CPU; one to be debugged starts as Ray's do, as does one for a GPU, which no fork may use."""
     if config.trainer.device != "cpu" or config.cluster.launcher == "debug":
         yield
         return

@@ -32,8 +32,8 @@ class Worker:
             "drawn": [float(np.random.random()), os.urandom(4).hex()],  # noqa: NPY002
             "variables": [os.environ["FORK_TEST"], os.environ.get("OF_THIS_ONE", "")],
             "threads": torch.get_num_threads(),
-            "title": Path("/proc/self/comm").read_text().strip()
-            "folder": str(Path.cwd())
+            "title": Path("/proc/self/comm").read_text().strip(),
+            "folder": str(Path.cwd()),
         }
 
 
