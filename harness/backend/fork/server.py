@@ -23,7 +23,7 @@ from pathlib import Path
 from ray._private.runtime_env.context import RuntimeEnvContext
 from ray._private.utils import update_envs
 
-from harness.backend.fork.starter import SIZE_BYTES, YES
+from harness.backend.fork.starter import SIZE_BYTES, YES, is_own
 
 IMPORTED = (  # what the workers of a run on a CPU need, the slow ones
     "verl",
@@ -102,6 +102,8 @@ def _serve(listener: socket.socket) -> Wish | None:
 def _received(starter: socket.socket) -> Wish | None:
     """What the starter asks for; None, and the connection closed, where it has to do it itself."""
     try:
+        if not is_own(starter):
+            raise ConnectionRefusedError
         size, streams, _, _ = socket.recv_fds(starter, SIZE_BYTES, 3)
         text = b""
         while size and len(text) < int.from_bytes(size, "big"):
