@@ -77,7 +77,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
             memory_bytes=512 << 20,
             search_path=[str(tmp_path), *sys.path],
         )
-        made.append(ScoringService(setup, Limits(**{"timeout_seconds": 1.0, **limits})))
+        made.append(ScoringService(setup, Limits(**{"timeout_seconds": 30.0, **limits})))
         return made[-1]
 
     yield service
@@ -107,7 +107,7 @@ def test_scores_in_another_process(make: Make) -> None:
     ],
 )
 def test_a_failure_costs_one_sample(make: Make, caplog: pytest.LogCaptureFixture, text: str, reason: str) -> None:
-    service = make(score=-1.0)
+    service = make(score=-1.0, **({"timeout_seconds": 1.0} if text == "hang" else {}))
     score(service, "a")
     with caplog.at_level(logging.WARNING):
         failed = score(service, text)
@@ -139,12 +139,12 @@ def test_a_coroutine_function_is_awaited(make: Make) -> None:
 
 
 def test_processes_work_side_by_side(make: Make) -> None:
-    service = make(processes=2, timeout_seconds=2.0)
+    service = make(processes=2, timeout_seconds=4.0)
     score(service, "warm")
     started = time.monotonic()
     both = [service.executor.submit(service.score, RewardSample("q", "hang")) for _ in range(2)]
     assert [result.result().extra[FAILED] for result in both] == [1.0, 1.0]
-    assert time.monotonic() - started < 3.9
+    assert time.monotonic() - started < 7.5
 
 
 def test_a_whole_batch(make: Make, tmp_path: Path) -> None:
