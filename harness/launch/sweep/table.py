@@ -37,7 +37,7 @@ def render(sweep: SweepFolder, plan: Plan, rows: Sequence[Row], most: int | None
         table.add_row(row.run.label, state, steps, best, row.left, row.why or _doing(row))
     if len(shown) < len(rows):
         table.add_row(f"… and {len(rows) - len(shown)} more")
-    return Group(Text(f"{sweep.shown()}  {headline(plan, rows)}", style="bold"), table)
+    return Group(Text(sweep.shown(), style="bold"), Text(headline(plan, rows)), table)
 
 
 def _telling(rows: Sequence[Row]) -> list[Row]:
