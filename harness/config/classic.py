@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from harness.config.suggest import did_you_mean
 from harness.config.words import quoted
@@ -66,6 +67,9 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"config: there is no file {path}.") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"config: {path} cannot be read as YAML: {error}") from error
+    except OmegaConfBaseException as error:  # an interpolation that is none
+        key, said = getattr(error, "full_key", ""), str(error).partition("\n")[0]
+        raise ConfigurationError(f"config: {path}: {key}: {said}.", "Quote a text that holds ${ as '\\${…'.") from error
     if not isinstance(tree, dict):
         raise ConfigurationError(f"config: {path} holds {type(tree).__name__}, not sections such as data and trainer.")
     return tree

@@ -158,7 +158,11 @@ def _given_experiment(experiment: Mapping[str, Any], overrides: Sequence[str], p
     problems = [str(problem) for problem in unknown_keys(compose_config(overrides, project), experiment)]
     if problems:
         raise ConfigurationError("\n".join(problems))
-    node, name = OmegaConf.create(dict(experiment)), OWN_EXPERIMENT
+    try:
+        node = OmegaConf.create(dict(experiment))
+    except OmegaConfBaseException as error:  # an interpolation that is none
+        raise ConfigurationError(*explain(error, Names(partial(compose_config, project=project), overrides))) from error
+    name = OWN_EXPERIMENT
     ConfigStore.instance().store(name=name, node=node, group="experiment", package="_global_", provider=PLUGIN)
     return [f"experiment={name}", *overrides]
 

@@ -87,6 +87,11 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(ConfigurationError, match="cannot be read as YAML"):
         classic_config(str(tmp_path / "bad.yaml"))
+    (tmp_path / "text.yaml").write_text("trainer: {project_name: '${'}")
+    with pytest.raises(ConfigurationError, match=r"text\.yaml: trainer\.project_name: .* '\$\{'"):
+        classic_config(str(tmp_path / "text.yaml"))
+    with pytest.raises(ConfigurationError, match=r"'\$\{'"):
+        classic_config({"trainer": {"project_name": "${"}})
     (tmp_path / "list.yaml").write_text("- a")
     with pytest.raises(ConfigurationError, match="holds list, not sections"):
         classic_config(str(tmp_path / "list.yaml"))
