@@ -29,7 +29,7 @@ class Worker:
         return {
             "parent": os.getppid(),
             "imported": imported,
-            "drawn": [float(np.random.random()), os.urandom(4).hex()],  # noqa: NPY002
+            "drawn": [float(np.random.random()), ray.ObjectID.from_random().hex()],  # noqa: NPY002
             "variables": [os.environ["FORK_TEST"], os.environ.get("OF_THIS_ONE", "")],
             "threads": torch.get_num_threads(),
             "title": Path("/proc/self/comm").read_text().strip(),

@@ -1,6 +1,6 @@
 """The process that imports once and forks Ray's workers: ``python -m harness.backend.fork.server SOCKET``.
 
-It runs no threads and computes nothing, so that what it forks is as fresh as a new interpreter. It ends when its
+It runs no threads, draws and computes nothing, so that what it forks is as fresh as a new interpreter. It ends when its
 standard input does, with the process that started it.
 """
 
@@ -17,9 +17,12 @@ import select
 import socket
 import sys
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import ray
 from ray._private.runtime_env.context import RuntimeEnvContext
 from ray._private.utils import update_envs
 
@@ -62,7 +65,10 @@ def main() -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(parser.parse_args().socket)
     listener.listen(128)  # starters wait until everything has been imported
-    _import_all()
+    with _nothing_drawn():
+        _import_all()
+    if not _forks_draw_apart():
+        sys.exit("Ray's workers are not forked: they would draw the same random numbers")
     wish = _serve(listener)
     if wish:
         listener.close()
@@ -77,6 +83,41 @@ def _import_all() -> None:
             traceback.print_exc()
     gc.collect()
     gc.freeze()  # collections would copy pages that the workers share
+
+
+@contextlib.contextmanager
+def _nothing_drawn() -> Iterator[None]:
+    """Ray's generator is seeded when it is first asked, and what is forked after that has its state.
+
+    Making a class an actor's asks it for a number, which comes from the system here.
+    """
+    own = ray.actor.ActorClassID
+
+    class FromTheSystem:
+        @staticmethod
+        def from_random() -> Any:
+            return own(os.urandom(own.size()))
+
+    ray.actor.ActorClassID = FromTheSystem
+    try:
+        yield
+    finally:
+        ray.actor.ActorClassID = own
+
+
+def _forks_draw_apart() -> bool:
+    """Whether two forks name new objects differently; those of the same name would overwrite each other's."""
+    drawn = []
+    for _ in range(2):
+        reading, writing = os.pipe()
+        if not os.fork():
+            os.write(writing, ray.ObjectID.from_random().binary())
+            os._exit(0)
+        os.close(writing)
+        drawn.append(os.read(reading, 64))
+        os.close(reading)
+        os.wait()
+    return drawn[0] != drawn[1]
 
 
 def _serve(listener: socket.socket) -> Wish | None:
