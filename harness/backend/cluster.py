@@ -73,8 +73,8 @@ def ray_cluster(config: DictConfig) -> Iterator[Nodes]:
 
 @contextlib.contextmanager
 def _forked(config: DictConfig, folder: str) -> Iterator[None]:
-    """Forked workers on a CPU; one to be debugged starts as Ray's do, as does one for a GPU, which no fork may use."""
-    if config.trainer.device != "cpu" or config.cluster.launcher == "debug":
+    """Forked workers where they are asked for, on a CPU: what has looked at a GPU cannot be forked."""
+    if config.trainer.device != "cpu" or not config.cluster.get("fork_workers", True):
         yield
         return
     with contextlib.ExitStack() as stack:

@@ -33,6 +33,8 @@ def cluster_problems(tree: Mapping[str, Any]) -> Iterator[Problem]:
         if not isinstance(cluster.get(name), str | None):
             yield _wrong(tree, name, "a text is needed")
     yield from _watchdog(tree, cluster)
+    if not isinstance(cluster.get("fork_workers", True), bool):
+        yield _wrong(tree, "fork_workers", "true or false is needed")
     if launcher == "slurm":
         yield from _slurm(tree, cluster)
 

@@ -35,6 +35,7 @@ def told(*words: str) -> list[str]:
             "cluster.watchdog.minutes=1h",
             "cluster.watchdog.minutes=1h: a number above 0 is needed, or null for no watchdog.",
         ),
+        ("cluster.fork_workers=maybe", "cluster.fork_workers=maybe: true or false is needed."),
         ("cluster.watchdog.factor=0.5", "cluster.watchdog.factor=0.5: a number of 1 or more is needed."),
         (
             "cluster.watchdog.on_hang=stop",
