@@ -61,7 +61,7 @@ def written_keys(config: str | Path | Mapping[str, Any] | None, words: Sequence[
             continue
         new = new_place(key) if moved else key
         if all(_value(values, new) != _value(default, new) for default in defaults):
-            found[new] = where[key]
+            found[new] = where.get(key, str(config))  # a key that an anchor brings has no line
     return found
 
 

@@ -148,7 +148,9 @@ def _received(starter: socket.socket) -> Wish | None:
         size, streams, _, _ = socket.recv_fds(starter, SIZE_BYTES, 3)
         text = b""
         while size and len(text) < int.from_bytes(size, "big"):
-            text += starter.recv(2**16)
+            if not (more := starter.recv(2**16)):
+                raise ConnectionResetError  # it ended meanwhile
+            text += more
         wish = Wish(**json.loads(text), streams=list(streams), starter=starter)
         if _is_plain(wish.words):
             starter.sendall(YES)

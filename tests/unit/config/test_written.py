@@ -52,6 +52,11 @@ def test_keys_with_their_lines_where_they_live_now(file: str) -> None:
     assert written_keys(None) == {}
 
 
+def test_a_key_that_an_anchor_brings(file: str) -> None:
+    Path(file).write_text("trainer: &t {total_epochs: 3}\ncritic: {<<: *t}\n")
+    assert written_keys(file) == {"trainer.total_epochs": "run.yaml:1", "critic.total_epochs": "run.yaml"}
+
+
 @pytest.mark.parametrize("engine", ["dp", "megatron"])
 def test_verls_own_tree_asks_for_nothing(engine: str) -> None:
     tree = dict(load_yaml(verl_trainer_configs()[engine]))
