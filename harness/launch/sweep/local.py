@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 
 from harness.launch.again import AGAIN, RESTARTS
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
@@ -25,11 +27,14 @@ def run_here(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], poll: C
         plan: Its plan.
         runs: What to run, in this order.
         poll: Called several times a second.
+
+    Raises:
+        KeyboardInterrupt: This process was asked to stop, by Ctrl-C or SIGTERM, and has stopped the runs under way.
     """
     waiting, going = [(run, 0) for run in runs], dict[int, subprocess.Popen[bytes]]()
     started: dict[int, tuple[PlannedRun, int]] = {}
     most = int(plan.cluster.get("at_once") or 1)
-    with _all_ended(going):
+    with _interrupted_by_term(), _all_ended(going):
         while waiting or going:
             while waiting and len(going) < most:
                 run, restarts = waiting.pop(0)
@@ -70,3 +75,20 @@ def _all_ended(going: dict[int, subprocess.Popen[bytes]]) -> Iterator[None]:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+@contextlib.contextmanager
+def _interrupted_by_term() -> Iterator[None]:
+    """SIGTERM means what Ctrl-C does; by default it would end this process alone, and the runs would go on unseen."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from omegaconf import OmegaConf
 from rich.console import Console
 
+from harness.errors import Interrupted
 from harness.launch.slurm.commands import SlurmError
 from harness.launch.slurm.script import Array, gpu_hours, sbatch_script
 from harness.launch.slurm.submit import submit, submitted
@@ -75,15 +76,28 @@ def start_runs(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], wait:
 
     Raises:
         SlurmError: Slurm refused them.
+        Interrupted: A person has stopped the sweep, or the watching of one that Slurm runs.
     """
     if plan.launcher == "slurm":
         _submit(sweep, plan, runs)
         if not wait:
             return True
-        _watch(sweep, plan)
-    else:
-        _run(sweep, plan, runs)
+    try:
+        _watch(sweep, plan) if plan.launcher == "slurm" else _run(sweep, plan, runs)
+    except KeyboardInterrupt as error:
+        raise Interrupted(*_left(sweep, plan)) from error
     return all_done(sweep, plan)
+
+
+def _left(sweep: SweepFolder, plan: Plan) -> tuple[str, str]:
+    """What is so after an interruption, and what to do."""
+    if plan.launcher == "slurm":
+        return "The sweep goes on; nobody watches it.", f"harness sweep status|cancel {sweep.shown()}"
+    done = sum(row.status.state == "done" for row in read_ledger(sweep, plan))
+    return (
+        f"The sweep was stopped; {done} of {len(plan.runs)} runs are done.",
+        f"Go on with: harness train --resume {sweep.shown()}",
+    )
 
 
 def run_and_wait(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun]) -> None:
