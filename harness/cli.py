@@ -62,6 +62,7 @@ def _command(name: str) -> Callable[..., int]:
         "list": _list,
         "sync": _sync,
         "doctor": _doctor,
+        "completion": _completion,
     }
     if name not in commands:
         from harness.config.suggest import did_you_mean
@@ -233,6 +234,18 @@ def _list(flags: Flags, groups: list[str]) -> int:
 
     named = [word for word in groups if "=" not in word]
     print(render_catalogue(named[0] if named else None, list_in("plugins", groups)), end="")
+    return 0
+
+
+def _completion(flags: Flags, words: list[str]) -> int:
+    if "--line" in flags:
+        from harness.completion.words import candidates
+
+        print("\n".join(candidates(str(flags["--line"]))))
+        return 0
+    from harness.completion.shells import script
+
+    print(script(words[0] if words else ""), end="")
     return 0
 
 

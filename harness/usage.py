@@ -48,6 +48,7 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
   list [group]              the groups and their options
   sync [DIR]                upload to W&B what it has not got; outputs/ by default
   doctor                    what works on this machine, and what to install
+  completion bash|zsh       what the TAB key offers: eval "$(harness completion bash)" in ~/.bashrc
   help, --version           this text; what is installed
 
 An override is key=value for any of verl's keys, or group=option:
@@ -84,4 +85,5 @@ FLAGS: dict[str, dict[str, int]] = {
     "list": {},
     "sync": {},
     "doctor": {},
+    "completion": {"--line": 1},
 }

@@ -35,6 +35,9 @@ IMPORTED = (  # what the workers of a run on a CPU need, the slow ones
     "harness.backend.task_runner",
     "harness.backend.workers",
     "harness.backend.generation.server",
+    "harness.backend.rewards",
+    "harness.backend.trainer",
+    "torch.distributed.checkpoint",
 )
 SECONDS_BETWEEN_LOOKS = 1.0  # at workers that have ended
 
