@@ -16,12 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.records.masking import mask_arguments
+from harness.records.run_folder import RunFolder
 from harness.terminal import text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.records.run_folder import RunFolder
     from harness.records.state import RunError
     from harness.records.summary import Change, RunSummary
 
@@ -67,7 +67,7 @@ def failure(error: RunError, run_folder: RunFolder) -> RenderableType:
 
 
 def next_commands(run_folder: RunFolder) -> list[str]:
-    """What a person is likely to do with a run that is done: another seed, another algorithm, evaluate."""
+    """What a person is likely to do with a run that is done: another seed, another algorithm, compare, evaluate."""
     words = _typed(run_folder)
     trust = [word for word in words if word.startswith(("plugins=", "trusted_modules="))]
     commands = []
@@ -78,6 +78,8 @@ def next_commands(run_folder: RunFolder) -> list[str]:
         for key, value in (("seed", seed), ("algorithm", algorithm)):
             others = [word for word in words if not word.startswith(f"{key}=")]
             commands.append([program(), "train", *others, f"{key}={value}"])
+    if len(list(run_folder.path.parent.glob("*/status.json"))) > 1:
+        commands.append([program(), "compare", RunFolder(run_folder.path.parent).shown()])
     if run_folder.checkpoint_steps():
         commands.append([program(), "evaluate", run_folder.shown(), *trust])
     return [shlex.join(command) for command in commands]

@@ -236,6 +236,13 @@ def test_what_to_try_next_is_neither_the_same_nor_impossible(folder, words, comm
     assert next_commands(folder) == [f"{program()} {command}" for command in commands]
 
 
+def test_what_is_not_the_only_run_of_its_name_can_be_compared(folder):
+    StatusWriter(folder).pending()
+    assert next_commands(folder) == []
+    StatusWriter(RunFolder.create(folder.path.parent.parent, folder.path.parent.name, "two")).pending()
+    assert next_commands(folder) == [f"{program()} compare outputs/demo"]
+
+
 def test_a_validation_alone_shows_what_was_measured(folder):
     status = StatusWriter(folder)
     status.running(total_steps=3)
