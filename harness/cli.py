@@ -147,15 +147,16 @@ def _start_sweep(flags: Flags, words: list[str], resumed: Any) -> int:
             f"--resume {resumed} starts what is left of the sweep as it was planned; {words[0]} would change it.",
             f"harness sweep retry {resumed} --all {' '.join(words)}",
         )
+    again = bool(flags.get("--again"))
     search = find_search(words) if (flags.get("-m") or flags.get("--multirun")) and not resumed else None
     if flags.get("--dry-run") and not resumed:
-        print(dry_search(search) if search else dry_sweep(words), end="")
+        print(dry_search(search) if search else dry_sweep(words, again), end="")
         return 0
     wait = bool(flags.get("--wait"))
     if resumed:
         sweep, well = resume_sweep(str(resumed), wait)
     else:
-        sweep, well = start_search(search) if search else start_sweep(words, wait)
+        sweep, well = start_search(search, again) if search else start_sweep(words, wait, again)
     print(f"sweep: {sweep.shown()}")
     return 0 if well else 1
 

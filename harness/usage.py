@@ -8,6 +8,7 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
       -m                    a sweep: every combination of key=a,b,c, or sweep=NAME for conf/sweep/NAME.yaml;
                             ends with `sweep: PATH`
                             hydra/sweeper=optuna hydra.sweeper.n_trials=N searches, also key=interval(a,b)
+      --again               with -m: also train what has been trained before, with the same configuration and seed
       --wait                with -m on Slurm: return when every run has ended
       --resume RUN|SWEEP    go on in its own folder
       --allow-changes       with --resume: overrides may change what decides the result; the record tells
@@ -59,7 +60,7 @@ An override is key=value for any of verl's keys, or group=option:
 CLASSIC = ("config", "algorithm", "data_path", "output_dir", "core_algos", "core_function", "reward_manager", "epochs")
 # command → flag → how many values it takes
 FLAGS: dict[str, dict[str, int]] = {
-    "train": {"-m": 0, "--multirun": 0, "--wait": 0, "--resume": 1, "--allow-changes": 0, "--dry-run": 0}
+    "train": {"-m": 0, "--multirun": 0, "--wait": 0, "--again": 0, "--resume": 1, "--allow-changes": 0, "--dry-run": 0}
     | {f"--{name}": 1 for name in CLASSIC},
     "sweep": {"--json": 0, "-f": 0, "--all": 0, "--failed": 0, "--wait": 0, "--afresh": 0, "--allow-changes": 0},
     "compare": {

@@ -14,6 +14,7 @@ from harness.launch.output import copied_to, output_to
 from harness.launch.stops import Stops
 from harness.launch.watchdog import Settings
 from harness.records.metrics import MetricsTail
+from harness.records.quantities import validation_headline
 from harness.records.run_folder import RunFolder
 from harness.records.stages import StageTail
 from harness.records.status import RunError, StatusWriter
@@ -134,6 +135,8 @@ class _Watch:
             self._show(entry.stage, entry.step)
         for record in self.steps.poll():
             self.view.step(record)
+            if (value := validation_headline(record.metrics)) is not None:
+                self.status.validated(value)
             if not record.is_validation_only:
                 self.status.advance(record.step)
         self.status.beat()

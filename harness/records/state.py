@@ -40,11 +40,17 @@ class RunError:
 
 @dataclass(frozen=True)
 class Status:
-    """The content of ``status.json``. Times are ISO 8601 in UTC; ``attempt`` counts the first start and each resume."""
+    """The content of ``status.json``.
+
+    Times are ISO 8601 in UTC; ``attempt`` counts the first start and each resume; ``best`` is the highest validation so
+    far, the mean over data sources; ``first_step`` is the first one of this attempt.
+    """
 
     state: State = "pending"
     step: int = 0
     total_steps: int | None = None
+    first_step: int | None = None
+    best: float | None = None
     started: str | None = None
     resumed: str | None = None
     ended: str | None = None

@@ -71,6 +71,7 @@ class StatusWriter:
             ended=None,
             error=None,
             attempt=self.status.attempt + 1,
+            first_step=None,
             stage=stage,
         )
 
@@ -82,7 +83,16 @@ class StatusWriter:
     def advance(self, step: int, total_steps: int | None = None) -> None:
         """Step ``step`` is complete."""
         if not self.status.has_ended:
-            self._write(step=step, total_steps=self.status.total_steps if total_steps is None else total_steps)
+            self._write(
+                step=step,
+                total_steps=self.status.total_steps if total_steps is None else total_steps,
+                first_step=step if self.status.first_step is None else self.status.first_step,
+            )
+
+    def validated(self, value: float) -> None:
+        """A validation came to ``value``; the best is kept, so that a sweep's table need not read every record."""
+        if not self.status.has_ended and (self.status.best is None or value > self.status.best):
+            self._write(best=value)
 
     def beat(self) -> None:
         """Say that the run is alive. Cheap enough for every turn of a poll loop: it writes once in 15 seconds."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.records.provenance import Provenance
 from harness.records.run_folder import RunFolder
 from harness.records.status import read_status
 
@@ -22,6 +23,16 @@ def finished_runs(root: Path) -> dict[tuple[str, int], str]:
         if read_status(run).state == "done":
             found[(str(about.get("fingerprint")), int(about.get("seed") or 0))] = run.shown()
     return found
+
+
+def same_code(run: str, now: Provenance) -> bool:
+    """Whether a run was made with the code as it is: the same commit and the same changes to it."""
+    folder = RunFolder(Path(run))
+    try:
+        code = json.loads(folder.provenance.read_text())["code"]
+        return code["commit"] == now.common["code"]["commit"] and folder.code_diff.read_bytes() == now.diff.patch
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _provenances(root: Path) -> Iterator[Path]:

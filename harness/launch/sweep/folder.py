@@ -14,9 +14,11 @@ import yaml
 
 from harness.errors import ConfigurationError
 from harness.records.atomic import write_text
+from harness.records.jsonl import append_line
 from harness.records.run_folder import RunFolder, new_run_id
 
 PLAN, JOURNAL = "sweep.yaml", "jobs.jsonl"
+PREFIX = "sweep-"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Plan:
         project: Where it was given.
         code: The frozen source, relative to the sweep.
         runs: In the order of their indices.
-        finished: Points that an earlier run has finished, ``{"label": …, "run": …}``; they are not run again.
+        finished: Points that an earlier run has finished, ``{"label": …, "run": …, "code": "the same" or "other"}``;
+            they are not run again.
         cluster: The section of that name, resolved.
     """
 
@@ -75,7 +78,7 @@ class SweepFolder:
     @classmethod
     def new(cls, root: Path, name: str) -> SweepFolder:
         """The place of a new one; nothing is written yet."""
-        return cls(root / name / f"sweep-{new_run_id()}")
+        return cls(root / name / f"{PREFIX}{new_run_id()}")
 
     @classmethod
     def open(cls, path: Path | str) -> SweepFolder:
@@ -91,10 +94,22 @@ class SweepFolder:
             )
         return folder
 
-    @staticmethod
-    def is_one(path: Path | str) -> bool:
-        """Whether there is a sweep."""
-        return (Path(path) / PLAN).is_file()
+    @classmethod
+    def is_one(cls, path: Path | str) -> bool:
+        """Whether there is a sweep.
+
+        Raises:
+            ConfigurationError: There is what a planning that was interrupted has left.
+        """
+        folder = cls(path)
+        if (folder.path / PLAN).is_file():
+            return True
+        if folder.id.startswith(PREFIX) and folder.logs.is_dir():
+            raise ConfigurationError(
+                f"{folder.shown()} was not planned to its end, and nothing of it was started.",
+                "Give the command again; this folder can be removed.",
+            )
+        return False
 
     @property
     def id(self) -> str:
@@ -127,9 +142,8 @@ class SweepFolder:
 
     def note(self, **entry: Any) -> None:
         """Add an entry to the journal of submissions, on the disk when this returns."""
-        with (self.path / JOURNAL).open("a") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
+        append_line(self.path / JOURNAL, entry)
+        with (self.path / JOURNAL).open("rb") as file:
             os.fsync(file.fileno())
 
     def journal(self) -> list[dict[str, Any]]:

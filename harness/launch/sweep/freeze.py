@@ -1,7 +1,8 @@
 """The source as it is at submission, copied into the sweep: what is edited afterwards changes nothing that is queued.
 
-Code and YAML are copied (git's tracked and new files, or what looks like source where there is no repository); the
-other entries of the project, such as data, are linked, so that relative paths mean what they meant.
+Code and YAML are copied (git's tracked and new files, those of submodules and of repositories within, and ignored
+Python and YAML that lies beside them; or what looks like source where there is no repository); the other entries of the
+project, such as data, are linked, so that relative paths mean what they meant.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from harness.records.masking import is_secret_file
 SOURCE = frozenset({".py", ".yaml", ".yml", ".json", ".toml", ".txt", ".md", ".j2", ".js", ".sh", ".sql", ".cfg"})
 LARGEST = 5_000_000  # bytes; what is larger is data, and linked
 ENVIRONMENT = "pyvenv.cfg"  # lies in the folder of a virtual environment
+LISTINGS = (
+    ("--cached", "--recurse-submodules"),
+    ("--others", "--exclude-standard"),  # a repository within is listed as a folder
+    ("--others", "--ignored", "--exclude-standard", "--directory"),  # and a folder that is ignored as a whole
+)
+IGNORED_SOURCE = frozenset({".py", ".yaml", ".yml"})
 SKIPPED = frozenset({"outputs", "__pycache__", "node_modules", ".git", ".venv"})
 
 
@@ -75,15 +82,23 @@ def _source_files(folder: Path) -> Iterator[str]:
 
 
 def _listed_by_git(folder: Path) -> list[str]:
-    command = ["git", "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "."]
     try:
-        listed = subprocess.run(command, capture_output=True, check=True).stdout
+        tracked, new, ignored = (_git(folder, *options) for options in LISTINGS)
     except (FileNotFoundError, subprocess.CalledProcessError):
         return []
-    names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
+    within = [f"{name}{found}" for name in new if name.endswith("/") for found in _source_files(folder / name)]
+    hidden = [name for name in ignored if Path(name).suffix in IGNORED_SOURCE]
+    names = [*tracked, *new, *within, *hidden]
     tops = {name.partition("/")[0] for name in names}
     skipped = SKIPPED | {top for top in tops if (folder / top / ENVIRONMENT).exists()}
     return [name for name in dict.fromkeys(names) if name.partition("/")[0] not in skipped]
+
+
+def _git(folder: Path, *options: str) -> list[str]:
+    listed = subprocess.run(
+        ["git", "-C", str(folder), "ls-files", "-z", *options, "--", "."], capture_output=True, check=True
+    )
+    return [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
 
 
 def _found(folder: Path) -> list[str]:

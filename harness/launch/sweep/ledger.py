@@ -13,6 +13,7 @@ from harness.launch.slurm.script import LOG
 from harness.launch.slurm.submit import submitted
 from harness.launch.slurm.view import JobView, view_jobs
 from harness.launch.stops import CANCEL_MARK
+from harness.launch.sweep.driver import is_driven
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 from harness.records.quantities import validation_headline
 from harness.records.run_folder import RunFolder
@@ -64,10 +65,14 @@ def read_ledger(sweep: SweepFolder, plan: Plan | None = None) -> list[Row]:
     states = {run.index: read_status(sweep.run(run)) for run in plan.runs}
     asked = [job for index, job in waiting_for.items() if states[index].state not in ("done", "cancelled")]
     views = view_jobs(asked)
-    return [
+    rows = [
         _row(sweep.run(run), run, states[run.index], waiting_for.get(run.index, ""), views, plan.launcher)
         for run in plan.runs
     ]
+    if plan.launcher == "slurm" or is_driven(sweep):
+        return rows
+    alone = f"nobody runs the sweep; go on with: harness train --resume {sweep.shown()}"
+    return [replace(row, why=alone) if row.status.state == "pending" else row for row in rows]
 
 
 def counts(rows: list[Row]) -> dict[str, int]:
@@ -86,7 +91,7 @@ def _row(
     if status.state == "pending":
         stopped = f"{why}; " if status.error and status.error.type == "NodeLost" else ""
         why = stopped + _waits(view, job) if launcher == "slurm" else "waits for its turn"
-    return Row(run, status, why, view.left if view else _estimate(status), _best(folder), job)
+    return Row(run, status, why, view.left if view else _estimate(status), _best(folder, status), job)
 
 
 def _joined(folder: RunFolder, status: Status, view: JobView | None, forgotten: bool = False, job: str = "") -> Status:
@@ -143,15 +148,17 @@ def _one_line(error: RunError) -> str:
 def _estimate(status: Status) -> str:
     """Time to the run's end, from its steps so far; empty where nothing can be said."""
     begun = status.resumed or status.started
-    if status.state != "running" or not (begun and status.heartbeat and status.step and status.total_steps):
+    if status.state != "running" or not (begun and status.heartbeat and status.first_step and status.total_steps):
         return ""
     passed = (datetime.fromisoformat(status.heartbeat) - datetime.fromisoformat(begun)).total_seconds()
-    seconds = passed / status.step * (status.total_steps - status.step)
+    seconds = passed / (status.step - status.first_step + 1) * (status.total_steps - status.step)
     return f"~{int(seconds // 3600)}:{int(seconds % 3600 // 60):02d}:{int(seconds % 60):02d}"
 
 
-def _best(folder: RunFolder) -> float | None:
-    """The best validation, as the mean over data sources."""
+def _best(folder: RunFolder, status: Status) -> float | None:
+    """The best validation, as the mean over data sources; from the record itself where the status does not tell."""
+    if status.best is not None or status.attempt == 0:
+        return status.best
     return max((value for metrics in _validated(folder) if (value := validation_headline(metrics)) is not None),
                default=None)  # fmt: skip
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from harness.launch.again import AGAIN, RESTARTS
+from harness.launch.sweep.devices import shares
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 
 POLL_SECONDS = 0.2
@@ -29,31 +30,32 @@ def run_here(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], poll: C
         poll: Called several times a second.
 
     Raises:
-        KeyboardInterrupt: This process was asked to stop, by Ctrl-C or SIGTERM, and has stopped the runs under way.
+        KeyboardInterrupt: This process was asked to stop, by Ctrl-C, SIGTERM or SIGHUP, and has stopped its runs.
     """
     waiting, going = [(run, 0) for run in runs], dict[int, subprocess.Popen[bytes]]()
-    started: dict[int, tuple[PlannedRun, int]] = {}
-    most = int(plan.cluster.get("at_once") or 1)
-    with _interrupted_by_term(), _all_ended(going):
+    started: dict[int, tuple[PlannedRun, int, dict[str, str]]] = {}
+    free = shares(plan.cluster)
+    with _interrupted(), _all_ended(going):
         while waiting or going:
-            while waiting and len(going) < most:
-                run, restarts = waiting.pop(0)
-                going[run.index] = _start(sweep, plan, run, restarts)
-                started[run.index] = (run, restarts)
+            while waiting and free:
+                (run, restarts), share = waiting.pop(0), free.pop(0)
+                going[run.index] = _start(sweep, plan, run, {RESTARTS: str(restarts), **share})
+                started[run.index] = (run, restarts, share)
             time.sleep(POLL_SECONDS)
             poll()
             for index in [index for index, process in going.items() if process.poll() is not None]:
-                run, restarts = started[index]
+                run, restarts, share = started[index]
+                free.append(share)
                 if going.pop(index).returncode == AGAIN:
                     waiting.append((run, restarts + 1))
 
 
-def _start(sweep: SweepFolder, plan: Plan, run: PlannedRun, restarts: int) -> subprocess.Popen[bytes]:
+def _start(sweep: SweepFolder, plan: Plan, run: PlannedRun, variables: dict[str, str]) -> subprocess.Popen[bytes]:
     """The command that a Slurm job runs too, on the sweep's frozen source."""
     code = sweep.code(plan)
     path = os.pathsep.join(filter(None, (str(code), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-P", "-u", "-m", "harness.launch.job", str(sweep.path), str(run.index)]
-    environment = {**os.environ, "PYTHONPATH": path, RESTARTS: str(restarts)}
+    environment = {**os.environ, "PYTHONPATH": path, **variables}
     with (sweep.logs / f"local-{run.index}.log").open("ab") as log:
         return subprocess.Popen(
             command, cwd=code, env=environment, stdout=log, stderr=subprocess.STDOUT,
@@ -78,16 +80,18 @@ def _all_ended(going: dict[int, subprocess.Popen[bytes]]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interrupted_by_term() -> Iterator[None]:
-    """SIGTERM means what Ctrl-C does; by default it would end this process alone, and the runs would go on unseen."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _interrupt)
+def _interrupted() -> Iterator[None]:
+    """SIGTERM and SIGHUP mean what Ctrl-C does: by default they end this process alone, and its runs go on unseen."""
+    meant = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.getsignal(number) for number in meant}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, _interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -12,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from harness.config.compose import compose_config
 from harness.errors import ConfigurationError
-from harness.launch.sweep.finished import finished_runs
+from harness.launch.sweep.devices import shares
+from harness.launch.sweep.finished import finished_runs, same_code
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 from harness.launch.sweep.freeze import freeze
 from harness.launch.sweep.plan import plan_points
@@ -26,20 +27,21 @@ from harness.records.status import StatusWriter
 SHARED = ("cluster", "name", "output_root")  # what all runs of a sweep have in common
 
 
-def make_sweep(words: Sequence[str]) -> SweepFolder:
+def make_sweep(words: Sequence[str], again: bool = False) -> SweepFolder:
     """Plan a sweep and write everything that its runs need.
 
     The plan is written last: a folder without one is no sweep, and nothing of it was started.
 
     Args:
         words: Of the command.
+        again: Whether to run what has finished before once more.
 
     Raises:
         ConfigurationError: A point has a problem.
     """
     sweep, planned = planned_sweep(words)
     plan = open_sweep(sweep, OmegaConf.create(planned[0].record), words)
-    add_runs(sweep, plan, planned, finished_runs(sweep.path.parent))
+    add_runs(sweep, plan, planned, {} if again else finished_runs(sweep.path.parent))
     return sweep
 
 
@@ -70,11 +72,16 @@ def open_sweep(sweep: SweepFolder, config: DictConfig, words: Sequence[str]) -> 
         sweep: Its place.
         config: Of one of its points.
         words: Of the command.
+
+    Raises:
+        ConfigurationError: The runs that are to run at once need more GPUs than this machine has.
     """
+    cluster: Any = OmegaConf.to_container(config.cluster, resolve=True)
+    if cluster["launcher"] == "local":
+        shares(cluster)
     sweep.logs.mkdir(parents=True)
     project = Path.cwd()
     code = freeze(project, sweep.path / "code", leave=(Path(config.output_root).expanduser().absolute(),))
-    cluster: Any = OmegaConf.to_container(config.cluster, resolve=True)
     where = str(code.relative_to(sweep.path))
     return Plan(list(words), str(cluster["launcher"]), str(project), where, [], [], cluster)
 
@@ -96,13 +103,17 @@ def add_runs(
     """
     noted = {*(sweep.run(run).shown() for run in plan.runs), *(each["run"] for each in plan.finished)}
     before = {each.point.label: done.get((each.fingerprint, each.seed), "") for each in planned}
-    finished = [{"label": label, "run": run} for label, run in before.items() if run and run not in noted]
+    provenance = Provenance(Path(plan.project))
+    finished = [
+        {"label": label, "run": run, "code": "the same" if same_code(run, provenance) else "other"}
+        for label, run in before.items()
+        if run and run not in noted
+    ]
     left = [each for each in planned if (each.fingerprint, each.seed) not in done]
     runs = [
         PlannedRun(index, each.run_id, each.point.label, list(each.point.words), each.seed, each.fingerprint)
         for index, each in enumerate(left, start=len(plan.runs))
     ]
-    provenance = Provenance(Path(plan.project))
     for run, each in zip(runs, left, strict=True):
         _write_run(sweep.run(run), run, each, provenance)
     plan = replace(plan, runs=[*plan.runs, *runs], finished=[*plan.finished, *finished])

@@ -13,26 +13,30 @@ from harness.launch.slurm.commands import SlurmError
 from harness.launch.slurm.script import Array, gpu_hours, sbatch_script
 from harness.launch.slurm.submit import submit, submitted
 from harness.launch.stops import CANCEL_MARK
+from harness.launch.sweep.devices import shares
 from harness.launch.sweep.drive import run_in_this_process
+from harness.launch.sweep.driver import driving
+from harness.launch.sweep.finished import finished_runs
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 from harness.launch.sweep.ledger import Row, read_ledger
 from harness.launch.sweep.live import EVERY_SECONDS, LiveTable
 from harness.launch.sweep.local import run_here
 from harness.launch.sweep.prepare import make_sweep, planned_sweep
-from harness.launch.sweep.table import render
+from harness.launch.sweep.table import before, render
 
 
-def start_sweep(words: Sequence[str], wait: bool = False) -> tuple[SweepFolder, bool]:
+def start_sweep(words: Sequence[str], wait: bool = False, again: bool = False) -> tuple[SweepFolder, bool]:
     """Plan, freeze and start a sweep.
 
     Args:
         words: Of the command.
         wait: Whether to return only when every run has ended; runs on this machine are always waited for.
+        again: Whether to run what has finished before once more.
 
     Returns:
         The sweep, and whether every run is done (or, where nothing was waited for, submitted).
     """
-    sweep = make_sweep(words)
+    sweep = make_sweep(words, again)
     return sweep, start_runs(sweep, sweep.plan(), sweep.plan().runs, wait)
 
 
@@ -52,18 +56,27 @@ def _is_open(row: Row) -> bool:
     return row.status.state in ("pending", "cancelled", "preempted") or bool(error and error.type == "ProcessDied")
 
 
-def dry_sweep(words: Sequence[str]) -> str:
+def dry_sweep(words: Sequence[str], again: bool = False) -> str:
     """What `start_sweep` would start: runs, folders, GPU hours and the script."""
     sweep, planned = planned_sweep(words)
     config = OmegaConf.create(planned[0].record)
     cluster, root = config.cluster, f"{config.output_root}/{config.name}"
-    lines = [f"# {len(planned)} runs in {root}/<sweep_id>/"]
-    lines += [f"#   {each.point.label}" for each in planned]
-    if cluster.launcher == "slurm":
-        lines.append(f"# at most {gpu_hours(cluster, len(planned)):,.0f} GPU hours")
-        lines.append(
-            sbatch_script(cluster, Array(range(len(planned)), sweep.path, str(config.name), sweep.path / "code"))
-        )
+    done = {} if again else finished_runs(sweep.path.parent)
+    runs = [(each, done.get((each.fingerprint, each.seed))) for each in planned]
+    left = [each for each, earlier in runs if not earlier]
+    what = "1 run" if len(left) == 1 else f"{len(left)} runs"
+    lines = [f"# {what} in {root}/<sweep_id>/"]
+    lines += [f"#   {each.point.label}" for each in left]
+    if len(left) < len(planned):
+        lines.append("# finished before, and not run again (--again runs them)")
+        lines += [
+            f"#   {each.point.label}: {done[each.fingerprint, each.seed]}" for each in planned if each not in left
+        ]
+    if cluster.launcher == "local":
+        shares(cluster)
+    if cluster.launcher == "slurm" and left:
+        lines.append(f"# at most {gpu_hours(cluster, len(left)):,.0f} GPU hours")
+        lines.append(sbatch_script(cluster, Array(range(len(left)), sweep.path, str(config.name), sweep.path / "code")))
     lines += [f"# the first one's configuration ({planned[0].point.label})", planned[0].record]
     return "\n".join(lines).replace(sweep.id, "SWEEP_ID") + "\n"
 
@@ -81,6 +94,8 @@ def start_runs(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], wait:
     if plan.launcher == "slurm":
         _submit(sweep, plan, runs)
         if not wait:
+            told = f"{'1 run' if len(runs) == 1 else f'{len(runs)} runs'} submitted{before(plan)}"
+            Console(soft_wrap=True).print(told, highlight=False)
             return True
     try:
         _watch(sweep, plan) if plan.launcher == "slurm" else _run(sweep, plan, runs)
@@ -129,7 +144,7 @@ def _run(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun]) -> None:
     if plan.launcher == "debug":
         run_in_this_process(sweep, plan, runs)
         return
-    with LiveTable(sweep, plan) as poll:
+    with driving(sweep), LiveTable(sweep, plan) as poll:
         run_here(sweep, plan, runs, poll)
 
 

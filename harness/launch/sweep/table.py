@@ -53,8 +53,16 @@ def headline(plan: Plan, rows: Sequence[Row]) -> str:
     """``12 runs: 10 done, 1 failed, 1 running; 2 finished before``."""
     found = counts(list(rows))
     said = ", ".join(f"{found[state]} {state}" for state in COLOURS if state in found)
-    before = f"; {len(plan.finished)} finished before" if plan.finished else ""
-    return f"{len(rows)} run{'s' if len(rows) != 1 else ''}: {said or 'none'}{before}"
+    return f"{len(rows)} run{'s' if len(rows) != 1 else ''}: {said or 'none'}{before(plan)}"
+
+
+def before(plan: Plan) -> str:
+    """``; 2 finished before``, where runs of earlier commands stand for points of this one."""
+    if not plan.finished:
+        return ""
+    others = sum(each.get("code") == "other" for each in plan.finished)
+    told = f", {others} of them with other code (--again trains anew)" if others else ""
+    return f"; {len(plan.finished)} finished before{told}"
 
 
 def as_json(sweep: SweepFolder, plan: Plan, rows: Sequence[Row]) -> str:

@@ -20,7 +20,7 @@ from harness.config.compose import resolve
 from harness.config.hydra_words import SWEEPERS, is_hydras
 from harness.config.multirun import compose_multirun
 from harness.config.plugins import list_in
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, HarnessError, Interrupted
 from harness.launch.sweep.folder import SweepFolder
 from harness.launch.sweep.prepare import new_sweep, open_sweep
 from harness.launch.sweep.start import all_done
@@ -109,7 +109,7 @@ def dry_search(search: Search) -> str:
     )
 
 
-def start_search(search: Search) -> tuple[SweepFolder, bool]:
+def start_search(search: Search, again: bool = False) -> tuple[SweepFolder, bool]:
     """Let the sweeper choose and judge until it has enough; always waits.
 
     Returns:
@@ -123,10 +123,15 @@ def start_search(search: Search) -> tuple[SweepFolder, bool]:
     plan = open_sweep(sweep, config, search.words)
     sweep.save(plan)
     lenient = float(config.hydra.sweeper.get("max_failure_rate") or 0) > 0
-    trainings = Trainings(sweep, plan, search.words, search.objective, lenient)
+    trainings = Trainings(sweep, plan, search.words, search.objective, lenient, again)
     problem: HarnessError | None = None
     try:
         draw(search, trainings)
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            f"The search was stopped; its runs are in {sweep.shown()}.",
+            "The same command goes on: what has finished is not trained again.",
+        ) from error
     except HarnessError as error:
         if isinstance(error, ConfigurationError) and not (trainings.plan.runs or trainings.plan.finished):
             shutil.rmtree(sweep.path)

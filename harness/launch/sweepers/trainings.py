@@ -32,6 +32,7 @@ class Trainings:
         words: Of the command: what a point has beyond them is what it differs in.
         objective: What the sweeper is told of a run.
         lenient: Whether the sweeper goes on where a point fails, so that one that cannot run is a failed one.
+        again: Whether what earlier sweeps have finished is trained again.
     """
 
     sweep: SweepFolder
@@ -39,6 +40,7 @@ class Trainings:
     words: list[str]
     objective: Objective
     lenient: bool
+    again: bool = False
 
     def run_batch(self, job_overrides: Sequence[Sequence[str]]) -> list[JobReturn]:
         """Plan these points, run them, and wait until all have ended.
@@ -56,7 +58,7 @@ class Trainings:
         points = [self._point(words) for words in job_overrides]
         planned = self._planned(points)
         runnable = {(each.fingerprint, each.seed): each for each in planned if isinstance(each, Planned)}
-        folders = finished_runs(self.sweep.path.parent)
+        folders = finished_runs(self.sweep.path if self.again else self.sweep.path.parent)
         self.plan, runs = add_runs(self.sweep, self.plan, list(runnable.values()), folders)
         if runs:
             run_and_wait(self.sweep, self.plan, runs)

@@ -27,11 +27,14 @@ def test_work_that_ends_well(run: RunFolder, capfd: pytest.CaptureFixture[str]) 
         announce("working")
         os.write(1, b"raw words of a C library\n")
         subprocess.run([sys.executable, "-c", "print('words of a child')"], check=True)
-        MetricsWriter(run.metrics).write(1, {"critic/score/mean": 0.5})
+        writer = MetricsWriter(run.metrics)
+        writer.write(0, {"val-core/task/acc/mean@1": 0.75})
+        writer.write(1, {"critic/score/mean": 0.5, "val-core/task/acc/mean@1": 0.25})
         poll()
 
     summary = supervise(run, work, total_steps=1)
-    assert (read_status(run).state, summary.steps) == ("done", 1)
+    status = read_status(run)
+    assert (status.state, summary.steps, status.best, status.first_step) == ("done", 1, 0.75, 1)
     assert run.report.is_file()
     log, shown = run.log.read_text(), capfd.readouterr().out
     for words in ("raw words of a C library", "words of a child"):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from harness.cli import main
 from harness.config.compose import compose_config
+from harness.errors import ConfigurationError
 from harness.launch.record import open_run
 from harness.launch.slurm.submit import _parts
+from harness.launch.sweep.driver import driving
 from harness.launch.sweep.folder import PlannedRun, SweepFolder, find_runs, folder_name
+from harness.launch.sweep.ledger import read_ledger
 from harness.launch.sweep.prepare import make_sweep
+from harness.launch.sweep.table import before
 from harness.records.status import StatusWriter, read_status
 
 TINY = "experiment=quickstart_tiny"
@@ -59,7 +64,41 @@ def test_what_has_finished_is_not_run_again() -> None:
     StatusWriter(earlier).done()
     plan = make_sweep([TINY, "seed=1,2"]).plan()
     assert [run.label for run in plan.runs] == ["seed=2"]
-    assert plan.finished == [{"label": "seed=1", "run": earlier.shown()}]
+    assert plan.finished == [{"label": "seed=1", "run": earlier.shown(), "code": "the same"}]
+    assert [run.label for run in make_sweep([TINY, "seed=1,2"], again=True).plan().runs] == ["seed=1", "seed=2"]
+
+
+def test_what_has_finished_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [TINY, "seed=1"]
+    earlier, _ = open_run(compose_config(words), words)
+    StatusWriter(earlier).done()
+    earlier.code_diff.write_text("another change\n")
+    assert main(["train", "-m", TINY, "seed=1,2", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("# 1 run in outputs/quickstart_tiny/<sweep_id>/\n#   seed=2\n# finished before")
+    assert f"#   seed=1: {earlier.shown()}\n" in shown
+    assert main(["train", "-m", TINY, "seed=1,2", "--dry-run", "--again"]) == 0
+    assert "# finished before" not in capsys.readouterr().out
+    sweep = make_sweep([TINY, "seed=1,2"])
+    assert before(sweep.plan()) == "; 1 finished before, 1 of them with other code (--again trains anew)"
+
+
+def test_what_a_killed_planning_leaves_is_no_sweep(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "outputs/a/sweep-1/logs").mkdir(parents=True)
+    assert main(["train", "--resume", "outputs/a/sweep-1"]) == 2
+    assert "outputs/a/sweep-1 was not planned to its end, and nothing of it was started." in capsys.readouterr().err
+
+
+def test_a_local_sweep_has_one_driver(here: Path) -> None:
+    sweep = make_sweep([TINY, "seed=1"])
+    alone = f"nobody runs the sweep; go on with: harness train --resume {sweep.shown()}"
+    assert [row.why for row in read_ledger(sweep)] == [alone]
+    with driving(sweep):
+        assert [row.why for row in read_ledger(sweep)] == ["waits for its turn"]
+        with pytest.raises(ConfigurationError, match=f"is being run by process {os.getpid()} on "), driving(sweep):
+            pass
+    with driving(sweep):
+        pass
 
 
 def test_a_dry_run_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,3 +61,27 @@ def test_the_harness_itself_is_frozen_where_it_is_a_checkout(project: Path, tmp_
     assert (copy / "harness/launch/job.py").is_file()
     assert not (copy / "harness/launch/job.py").is_symlink()
     assert (copy / "conf/train.yaml").is_file()
+
+
+def test_submodules_repositories_within_and_ignored_files_are_source_too(tmp_path: Path) -> None:
+    def git(folder: Path, *words: str) -> None:
+        given = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always"]
+        subprocess.run(["git", "-C", folder, *given, *words], check=True, capture_output=True)
+
+    project, library, within = tmp_path / "project", tmp_path / "library", tmp_path / "project" / "within"
+    for folder in (library, project, within):
+        folder.mkdir()
+        git(folder, "init", "-q")
+        (folder / "module.py").write_text("answer = 1\n")
+    git(library, "add", ".")
+    git(library, "commit", "-qm", "first")
+    (project / ".gitignore").write_text("private.yaml\ndata/\n")
+    (project / "private.yaml").write_text("seed: 1\n")
+    (project / "data").mkdir()
+    (project / "data" / "script.py").write_text("made = 1\n")
+    git(project, "submodule", "add", "-q", str(library), "sub")
+    copy = freeze(project, tmp_path / "code")
+    for name in ("module.py", "sub/module.py", "within/module.py", "private.yaml"):
+        assert (copy / name).is_file(), name
+        assert not any((copy / part).is_symlink() for part in (name, *Path(name).parents)), name
+    assert (copy / "data").is_symlink()

@@ -9,7 +9,7 @@ import pytest
 from harness.launch.slurm.view import JobView, _code
 from harness.launch.stops import CANCEL_MARK
 from harness.launch.sweep.folder import PlannedRun
-from harness.launch.sweep.ledger import _joined, _row, _waits
+from harness.launch.sweep.ledger import _best, _estimate, _joined, _row, _waits
 from harness.records.run_folder import RunFolder
 from harness.records.state import RunError, Status
 
@@ -88,3 +88,22 @@ def test_a_run_that_waits_after_its_node_was_lost_tells_both(tmp_path: Path) -> 
     assert (row.status.state, row.why) == ("pending", "node n2 was lost; pending: BeginTime")
     row = _row(RunFolder(tmp_path), run, Status("pending", error=OWN), "4_0", {"4_0": view}, "slurm")
     assert row.why == "pending: BeginTime"
+
+
+def test_time_left_is_judged_by_the_steps_since_the_resume() -> None:
+    times = {"started": "2026-01-01T00:00:00+00:00", "heartbeat": "2026-01-02T00:01:00+00:00"}
+    fresh = Status(
+        "running", step=10, first_step=1, total_steps=20, **{**times, "started": "2026-01-02T00:00:00+00:00"}
+    )
+    assert _estimate(fresh) == "~0:01:00"
+    resumed = Status("running", step=92, first_step=91, total_steps=100, resumed="2026-01-02T00:00:00+00:00", **times)
+    assert _estimate(resumed) == "~0:04:00"
+    assert not _estimate(Status("running", step=90, total_steps=100, **times))  # no step since
+
+
+def test_the_best_is_the_statuss_and_that_of_a_record_without_it_is_found(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.metrics.write_text('{"step": 1, "metrics": {"val-core/task/acc/mean@1": 0.25}}\n')
+    assert _best(run, Status("running", attempt=1)) == 0.25
+    assert _best(run, Status("running", attempt=1, best=0.5)) == 0.5
+    assert _best(run, Status()) is None
