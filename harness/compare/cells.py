@@ -37,18 +37,21 @@ def lines_of(study: Study) -> list[Line]:
 
 def _line(study: Study, row: Row, against: Comparison | None, is_baseline: bool) -> Line:
     there = row.values[np.isfinite(row.values)]
-    seeds = f"{len(there)}" if len(there) == len(row.values) else f"{len(there)} of {len(row.values)}"
     places = _places(row)
     value = interval = best = ""
     if row.interval is not None:
         value = f"{row.interval.estimate:.{places}f}"
         bounds = row.interval.low, row.interval.high
-        interval = f"[{bounds[0]:.{places}f}, {bounds[1]:.{places}f}]" if isfinite(bounds[0]) else "one run"
+        alone = "one run" if row.interval.runs == (1,) else ""
+        interval = f"[{bounds[0]:.{places}f}, {bounds[1]:.{places}f}]" if isfinite(bounds[0]) else alone
+    if len(there):
         best = f"{(there.max() if study.higher else there.min()):.{places}f}"
     difference, p, verdict = ("", "", "baseline") if is_baseline else _against(against)
     label = row.group.label
     return Line(
-        (label, seeds, value, interval, best, difference, p, verdict), against.decision if against else "", is_baseline
+        (label, row.seeds, value, interval, best, difference, p, verdict),
+        against.decision if against else "",
+        is_baseline,
     )
 
 
@@ -56,7 +59,7 @@ def _against(found: Comparison | None) -> tuple[str, str, str]:
     if found is None:
         return "", "", ""
     width = found.interval.high - found.interval.low
-    places = _digits(width) if isfinite(width) and width > 0 else 3
+    places = _digits(width) if isfinite(width) and width > 0 else 0 if found.reached else 3
     difference = f"{found.interval.estimate:+.{places}f}" if isfinite(found.interval.estimate) else ""
     if difference and isfinite(found.interval.low):
         difference += f" [{found.interval.low:.{places}f}, {found.interval.high:.{places}f}]"

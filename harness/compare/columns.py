@@ -7,8 +7,8 @@ steps that have the same metrics become a block at once. A history that is not a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Columns:
         moments: When each was written, in seconds since the epoch.
         names: Of the metrics.
         values: ``[len(names), len(steps)]``; NaN where a step has no such number.
+        undefined: Metric → the places, ascending, where NaN or null was recorded; elsewhere NaN means that nothing was.
         damaged: Lines that could not be read; a killed writer leaves one.
     """
 
@@ -38,6 +39,7 @@ class Columns:
     moments: np.ndarray
     names: tuple[str, ...]
     values: np.ndarray
+    undefined: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     damaged: int = 0
 
 
@@ -81,6 +83,7 @@ class _Builder:
         self.steps: list[int] = []
         self.moments: list[float] = []
         self.parts: list[tuple[tuple[str, ...], list[int], np.ndarray]] = []
+        self.undefined: dict[str, list[int]] = {}
 
     @property
     def is_ascending(self) -> bool:
@@ -106,7 +109,12 @@ class _Builder:
             values.append(list(metrics.values()))
             self.steps.append(int(record["step"]))
             self.moments.append(float(record.get("time") or 0.0))
-        self.parts += [(names, rows, _numbers(values)) for names, (rows, values) in alike.items()]
+        for names, (rows, values) in alike.items():
+            numbers = _numbers(values)
+            self.parts.append((names, rows, numbers))
+            for row, place in np.argwhere(np.isnan(numbers)):
+                if isinstance(values[row][place], float | None):  # not a text
+                    self.undefined.setdefault(names[place], []).append(rows[row])
 
     def columns(self) -> Columns:
         names = tuple(dict.fromkeys(name for part, _, _ in self.parts for name in part))
@@ -114,7 +122,9 @@ class _Builder:
         values = np.full((len(names), len(self.steps)), np.nan)
         for part, rows, numbers in self.parts:
             values[np.ix_([place[name] for name in part], rows)] = numbers.T
-        return Columns(np.array(self.steps, np.int64), np.array(self.moments, np.float64), names, values, self.damaged)
+        undefined = {name: tuple(sorted(rows)) for name, rows in self.undefined.items()}
+        steps, moments = np.array(self.steps, np.int64), np.array(self.moments, np.float64)
+        return Columns(steps, moments, names, values, undefined, self.damaged)
 
 
 def _record(line: bytes) -> Any:
@@ -145,7 +155,14 @@ def _number(value: Any) -> float:
 
 def _parse(file: Path) -> bytes:
     columns = read_columns(file)
-    head = orjson.dumps({"names": columns.names, "steps": len(columns.steps), "damaged": columns.damaged})
+    head = orjson.dumps(
+        {
+            "names": columns.names,
+            "steps": len(columns.steps),
+            "undefined": columns.undefined,
+            "damaged": columns.damaged,
+        }
+    )
     arrays = (columns.steps, columns.moments, columns.values)
     return b"".join([len(head).to_bytes(8, "little"), head, *(array.tobytes() for array in arrays)])
 
@@ -160,6 +177,7 @@ def _unpacked(content: memoryview) -> Columns:
         moments=numbers[count : 2 * count],
         names=names,
         values=numbers[2 * count :].reshape(len(names), count),
+        undefined={name: tuple(places) for name, places in head["undefined"].items()},
         damaged=head["damaged"],
     )
 

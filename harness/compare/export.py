@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.compare.absent import absences
 from harness.compare.cells import HEADERS, lines_of
 from harness.compare.study import Study
 
@@ -26,10 +27,11 @@ def as_json(study: Study) -> str:
             "values": dict(row.group.values),
             "interval": row.interval,
             "states": dict(row.group.states),
+            "absent": dict(row.absent),
             "gpu_hours": row.group.gpu_hours,
             "runs": [
                 {"run": run.where, "seed": run.seed, "state": run.state, "value": value, "at": found.at,
-                 "note": found.note}
+                 "note": found.note, "absent": found.absent}
                 for run, value, found in zip(row.group.runs, row.values, row.summaries, strict=True)
             ],
         }
@@ -40,6 +42,7 @@ def as_json(study: Study) -> str:
         "metric": study.metric,
         "higher_is_better": study.higher,
         "options": study.options,
+        "statistic": study.statistic,
         "keys": study.grouping.keys,
         "baseline": study.grouping.baseline.label,
         "groups": groups,
@@ -56,13 +59,14 @@ def as_csv(study: Study) -> str:
     """A line a run: what it is, and its number."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["group", *study.grouping.keys, "seed", "state", "run", study.metric, "at", "last step"])
+    writer.writerow(["group", *study.grouping.keys, "seed", "state", "run", study.metric, "at", "last step", "note"])
     for row in study.rows:
         for run, value, found in zip(row.group.runs, row.values, row.summaries, strict=True):
             number = "" if math.isnan(value) else repr(float(value))
             at = "" if math.isnan(found.at) else f"{found.at:g}"
             keys = [row.group.values.get(key, "") for key in study.grouping.keys]
-            writer.writerow([row.group.label, *keys, run.seed, run.state, run.where, number, at, run.last_step])
+            line = [row.group.label, *keys, run.seed, run.state, run.where, number, at, run.last_step, found.note]
+            writer.writerow(line)
     return out.getvalue()
 
 
@@ -79,11 +83,13 @@ def as_markdown(study: Study) -> str:
 
 
 def as_latex(study: Study) -> str:
-    """A table for booktabs, with the comparison in its caption."""
+    """A table for booktabs, with the comparison in its caption, and the runs that are in no number."""
     shown = ("group", "seeds", "value", "interval", "difference", "p")
     places = [HEADERS.index(name) for name in shown]
     body = [" & ".join(line.cells[place].translate(_LATEX) for place in places) + r" \\" for line in lines_of(study)]
-    caption = f"{study.metric}: {_how(study)}; $p$ by Holm's correction.".replace("%", r"\%").replace("_", r"\_")
+    left_out = [f" {line}." for row in study.rows for line in absences(row.group.label, row.group.runs, row.summaries)]
+    said = [text.translate(_LATEX) for text in (f"{study.metric}: {_how(study)}", *left_out)]
+    caption = f"{said[0]}; $p$ by Holm's correction.{''.join(said[1:])}"
     return "\n".join(
         [
             r"\begin{table}",
@@ -103,9 +109,9 @@ def as_latex(study: Study) -> str:
 
 
 def _how(study: Study) -> str:
-    statistic = "mean" if study.options.statistic == "mean" else "interquartile mean"
     better = "higher" if study.higher else "lower"
-    return f"{study.options.measure}, {statistic} over seeds with 95 % intervals, {better} is better"
+    intervals = "" if study.statistic == "median" else " with 95 % intervals"
+    return f"{study.options.measure}, {study.statistic} over seeds{intervals}, {better} is better"
 
 
 def _plain(value: Any) -> Any:

@@ -102,6 +102,7 @@ def _run(
         steps=columns.steps,
         times=clock.passed(columns.moments),
         metrics=_metrics(columns, only),
+        undefined=columns.undefined,
         seconds=seconds_in_all(clock, about.status, columns.moments),
         settings=settings,
         config_reader=partial(_config, about.folder.config, cache),

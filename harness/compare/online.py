@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,7 @@ def _loaded(entity: str, project: str, only: Collection[str] | None, run: Run) -
         steps=columns.steps,
         times=times,
         metrics=kept,
+        undefined=columns.undefined,
         seconds=float(summary if isinstance(summary, int | float) else times[-1] if len(times) else 0.0),
         settings=Settings(config, str(about.get("fingerprint") or run.id)),
         config_reader=lambda: config,
@@ -144,7 +146,7 @@ def _history(run: Run) -> tuple[Columns, np.ndarray]:
     names = [index for index, name in enumerate(columns.names) if name != RUNTIME]
     values = columns.values[names]
     values.setflags(write=False)
-    return Columns(columns.steps, columns.moments, tuple(columns.names[index] for index in names), values), times
+    return replace(columns, names=tuple(columns.names[index] for index in names), values=values), times
 
 
 def _numbers(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:

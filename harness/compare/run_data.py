@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.compare.reading import READ_ERRORS, unreadable
 from harness.compare.samples import Samples, read_samples
 from harness.config.fingerprint import deciding
 from harness.records.generations import validation_steps
@@ -64,11 +65,13 @@ class RunData:
         steps: Ascending; 0 is the validation before training.
         times: Seconds that it had worked when each step was written; the time that it was down is left out.
         metrics: Name → a value a step, NaN where there is none.
+        undefined: Name → the places where NaN was recorded, which is another thing than nothing.
         seconds: How long it has worked in all.
         settings: What decides its result.
         config_reader: Reads its whole configuration.
         folder: Its folder; None for a run of W&B's.
         problems: What of its record could not be read, in plain words.
+        sample_problems: Step → the same of its samples, which are read when asked for.
     """
 
     where: str
@@ -86,7 +89,9 @@ class RunData:
     settings: Settings
     config_reader: Callable[[], dict[str, Any]] = field(repr=False)
     folder: RunFolder | None = None
+    undefined: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    sample_problems: dict[int, str] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return f"RunData({self.where}, {self.state}, {len(self.steps)} steps)"
@@ -100,6 +105,17 @@ class RunData:
     def last_step(self) -> int:
         """The last recorded step; -1 before the first."""
         return int(self.steps[-1]) if len(self.steps) else -1
+
+    @property
+    def planned_steps(self) -> int | None:
+        """How many steps it was to take; None where nobody knows."""
+        trainer = self.settings.tree.get("trainer") or {}
+        return self.status.total_steps or trainer.get("total_training_steps")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has trained to its end: it is done, or has recorded the last step that was planned."""
+        return self.state == "done" or bool(self.planned_steps and self.last_step >= self.planned_steps)
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -131,8 +147,14 @@ class RunData:
         return validation_steps(self.folder.generations) if self.folder else []
 
     def samples(self, step: int) -> Samples | None:
-        """The samples of the validation at a step; None where there are none."""
-        return read_samples(self.folder, step) if self.folder and step in self.sample_steps else None
+        """The samples of the validation at a step; None where there are none, or none that can be read."""
+        if not self.folder or step not in self.sample_steps:
+            return None
+        try:
+            return read_samples(self.folder, step)
+        except (*READ_ERRORS, OverflowError) as error:
+            self.sample_problems[step] = unreadable(self.folder.generations / f"{step}.jsonl", error).why
+            return None
 
 
 def flat(tree: Any, key: str = "") -> dict[str, Any]:

@@ -57,6 +57,7 @@ def read_samples(folder: RunFolder, step: int) -> Samples:
 
     Raises:
         OSError: The file cannot be read.
+        ValueError: A sample is not what it should be.
     """
 
     def read() -> list[Generation]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
+from harness.compare.absent import TOO_LITTLE, absences
 from harness.compare.groups import Comparison as Grouping
 from harness.compare.groups import RunGroup, group_runs
 from harness.compare.load import load_named
@@ -15,7 +17,8 @@ from harness.compare.measure import Measure, measured
 from harness.compare.metric import complete_metric, default_metric, direction
 from harness.compare.prompts import Prompts, compare_prompts
 from harness.compare.run_data import RunData
-from harness.compare.statistics.intervals import Interval, mean_interval
+from harness.compare.statistics.centres import are_censored, group_intervals
+from harness.compare.statistics.intervals import Interval
 from harness.compare.statistics.samples import Group
 from harness.compare.statistics.summaries import Summary
 from harness.compare.statistics.trimmed import Statistic
@@ -65,6 +68,17 @@ class Row:
     summaries: tuple[Summary, ...]
     interval: Interval | None
 
+    @property
+    def absent(self) -> Mapping[str, int]:
+        """Why runs have no value, with how many: ``{"crashed": 2, "still running": 1}``."""
+        return Counter(each.absent for each in self.summaries if each.absent)
+
+    @property
+    def seeds(self) -> str:
+        """How many runs have a value: ``6``, or ``3 of 6``."""
+        known, every = int(np.isfinite(self.values).sum()), len(self.values)
+        return str(known) if known == every else f"{known} of {every}"
+
 
 @dataclass(frozen=True)
 class Study:
@@ -91,8 +105,15 @@ class Study:
     notes: tuple[str, ...] = ()
 
     @property
+    def statistic(self) -> str:
+        """What a group's number is: the mean, or of times that some runs never got to, the median."""
+        if are_censored([row.summaries for row in self.rows]):
+            return "median"
+        return "mean" if self.options.statistic == "mean" else "interquartile mean"
+
+    @property
     def runs(self) -> list[RunData]:
-        """Every run that counts."""
+        """Every run of the groups."""
         return [run for row in self.rows for run in row.group.runs]
 
 
@@ -120,21 +141,21 @@ def study_of(runs: Sequence[RunData], options: Options) -> Study:
     grouping = group_runs(runs, options.by, options.baseline)
     rng = np.random.default_rng(SEED)
     summaries, notes = measured([group.runs for group in grouping.groups], metric, options.measure, metric_higher)
-    rows = tuple(
-        _row(group, found, options.statistic, rng) for group, found in zip(grouping.groups, summaries, strict=True)
-    )
+    intervals = group_intervals(summaries, options.statistic, rng)
+    rows = tuple(map(_row, grouping.groups, summaries, intervals))
+    told = [line for row in rows for line in absences(row.group.label, row.group.runs, row.summaries)]
     comparisons = _compared(rows, grouping, Question(options.statistic, higher, options.paired), options.pairs, rng)
     by_label = {group.label: group for group in grouping.groups}
     prompts = {(each.a, each.b): compare_prompts(by_label[each.a].runs, by_label[each.b].runs, rng)
                for each in comparisons}  # fmt: skip
+    unread = [f"{run.where}: {why}" for group in grouping.groups for run in group.runs
+              for why in run.sample_problems.values()]  # fmt: skip
     known = {pair: found for pair, found in prompts.items() if found is not None}
-    return Study(metric, higher, options, grouping, rows, comparisons, known, tuple(notes))
+    return Study(metric, higher, options, grouping, rows, comparisons, known, (*told, *notes, *unread))
 
 
-def _row(group: RunGroup, found: Sequence[Summary], statistic: Statistic, rng: np.random.Generator) -> Row:
-    values = np.array([each.value for each in found], float)
-    there = values[np.isfinite(values)]
-    return Row(group, values, tuple(found), mean_interval(there, rng, statistic) if len(there) else None)
+def _row(group: RunGroup, found: Sequence[Summary], interval: Interval | None) -> Row:
+    return Row(group, np.array([each.value for each in found], float), tuple(found), interval)
 
 
 def _compared(
@@ -149,10 +170,16 @@ def _compared(
 
 
 def _as_group(row: Row) -> Group:
-    """The statistics' view: runs that ended otherwise than done and have no value are counted as crashed."""
-    kept = [(run, value) for run, value in zip(row.group.runs, row.values, strict=True)
-            if np.isfinite(value) or run.state in ("done", "running")]  # fmt: skip
+    """The statistics' view: what crashed, goes on or diverged is counted, and not among the values."""
+    pairs = list(zip(row.group.runs, row.summaries, strict=True))
+    lost = [one.absent for _, one in pairs if _is_lost(one)]
+    kept = [(run, one) for run, one in pairs if not _is_lost(one)]
     seeds = [run.seed for run, _ in kept]
     known = tuple(seed for seed in seeds if seed is not None)
-    values = np.array([value if np.isfinite(value) else np.nan for _, value in kept], float)
-    return Group(row.group.label, values, known if len(known) == len(seeds) else (), len(row.values) - len(kept))
+    values = np.array([one.value for _, one in kept], float)
+    censored = [one.at if one.is_censored else np.nan for _, one in kept]
+    return Group(row.group.label, values, known if len(known) == len(seeds) else (), Counter(lost), censored)
+
+
+def _is_lost(one: Summary) -> bool:
+    return bool(one.absent) and one.absent != TOO_LITTLE and not one.is_censored

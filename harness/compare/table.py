@@ -23,8 +23,8 @@ def render(study: Study) -> Group:
 
 def _heading(study: Study) -> Text:
     arrow = "higher" if study.higher else "lower"
-    statistic = "mean" if study.options.statistic == "mean" else "interquartile mean"
-    said = f"  {study.options.measure}, {statistic} over seeds, {arrow} is better; 95 % intervals"
+    intervals = "" if study.statistic == "median" else "; 95 % intervals"
+    said = f"  {study.options.measure}, {study.statistic} over seeds, {arrow} is better{intervals}"
     return Text.assemble((study.metric, "bold"), (said, "dim"))
 
 

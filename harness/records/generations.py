@@ -65,6 +65,10 @@ def read_generations(folder: Path, step: int) -> list[Generation]:
     """The samples of one validation; none where there was no such validation.
 
     Files that verl wrote itself are read too: there the ground truth is called ``gts`` and the index is missing.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: A line has another kind of value than it should, such as ``"index": null``.
     """
     return [_decode(line, position) for position, line in enumerate(read_lines(folder / f"{step}.jsonl"))]
 
@@ -90,12 +94,17 @@ def _line(generation: Generation, step: int) -> dict[str, Any]:
 
 
 def _decode(line: dict[str, Any], position: int) -> Generation:
-    rest = dict(line)
+    try:
+        index, step = int(line.get("index", position)), int(line.get("step", 0))
+    except (TypeError, ValueError, OverflowError) as error:
+        said = f"index {line.get('index')!r}, step {line.get('step')!r}"
+        raise ValueError(f"sample {position + 1}: {said}; both have to be whole numbers") from error
+    rest = {name: value for name, value in line.items() if name not in ("index", "step")}
     ground_truth = rest.pop("gts", None)
     return Generation(
-        step=int(rest.pop("step", 0)),
+        step=step,
         split=str(rest.pop("split", "validation")),
-        index=int(rest.pop("index", position)),
+        index=index,
         input=str(rest.pop("input", "")),
         output=str(rest.pop("output", "")),
         ground_truth=rest.pop("ground_truth", ground_truth),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from harness.compare.measure import Axis
+from harness.compare.curve import Axis, curve_of
 from harness.compare.run_data import RunData
 
 LEVEL = 0.95
@@ -106,10 +106,9 @@ def short(values: np.ndarray, digits: int = 4) -> list[float | None]:
 
 
 def _curve(run: RunData, metric: str, axis: Axis) -> tuple[np.ndarray, np.ndarray]:
-    x = np.asarray({"steps": run.steps, "tokens": run.tokens, "seconds": run.times}[axis], float)
-    y = run.metrics.get(metric, np.full(len(x), np.nan))
-    there = np.isfinite(x) & np.isfinite(y)
-    return x[there], y[there]
+    curve = curve_of(run, metric, axis)
+    there = np.isfinite(curve.y)
+    return curve.x[there], curve.y[there]
 
 
 def _knots(xs: Sequence[np.ndarray]) -> np.ndarray:

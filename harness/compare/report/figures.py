@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
-from harness.compare.measure import Axis
+from harness.compare.curve import Axis
 from harness.compare.report.curves import band
 from harness.compare.report.quantities import label
 from harness.compare.study import Row, Study

@@ -93,18 +93,19 @@ _PLACES = {
 
 def _facts(study: Study) -> list[tuple[str, str]]:
     """The figures beside the headline."""
-    measure, statistic = study.options.measure, study.options.statistic
+    measure = study.options.measure
     done = sum(run.state == "done" for run in study.runs)
     facts = [
         ("compared by", f"{measure} of each run"),
-        ("over the runs", "interquartile mean" if statistic == "iqm" else "mean"),
+        ("over the runs", study.statistic),
         ("runs", f"{len(study.runs)} in {count(len(study.rows), 'group')}, {done} done"),
         ("better is", "higher" if study.higher else "lower"),
     ]
     if study.comparisons:
         first = study.comparisons[0]
         known = [one for one in study.comparisons if one.test.method != "none"]
-        facts.append(("interval of the difference", f"{first.interval.level:.0%}, {first.methods[0]}"))
+        if first.reached is None:
+            facts.append(("interval of the difference", f"{first.interval.level:.0%}, {first.methods[0]}"))
         correction = f", Holm over {len(known)}" if len(known) > 1 else ""
         facts.append(("test", (known[0].methods[1] if known else "none: too few seeds") + correction))
     hours = sum(run.gpu_hours for run in study.runs)

@@ -104,7 +104,8 @@ def _intervals(study: Study) -> Figure | None:
     axes.set(ylim=(sum(heights), 0), xlabel=f"{label(study.metric)}, {study.options.measure}")
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
-    _said(figure, f"{study.options.statistic} with its 95 % interval, a dot a run")
+    interval = "" if study.statistic == "median" else " with its 95 % interval"
+    _said(figure, f"{study.statistic}{interval}, a dot a run")
     return figure
 
 

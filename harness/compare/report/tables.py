@@ -14,7 +14,8 @@ from harness.compare.report import words
 from harness.compare.report.figures import styles
 from harness.compare.report.intervals import common_scale, ends, picture, ruler
 from harness.compare.report.quantities import source, sources
-from harness.compare.statistics.intervals import Interval, mean_interval
+from harness.compare.statistics.centres import group_intervals
+from harness.compare.statistics.intervals import Interval
 from harness.compare.study import SEED, Row, Study
 from harness.report.scales import Scale
 
@@ -93,7 +94,7 @@ def _row(study: Study, number: int, decimals: int, scale: Scale | None) -> Group
         colour=colour,
         dash=dash,
         states=words.states(row.group.states),
-        seeds=Cell(str(len(known)), len(known)),
+        seeds=Cell(row.seeds, len(known)),
         mean=Cell(words.value(mean, decimals), mean),
         bounds=bounds,
         picture=picture(row.interval, row.values.tolist(), scale, colour, said),
@@ -115,9 +116,7 @@ def tasks(study: Study) -> list[Task]:
         numbers, _ = measured(
             [row.group.runs for row in study.rows], name, study.options.measure, direction(name) == "higher"
         )
-        values = [np.array([each.value for each in group], float) for group in numbers]
-        there = [each[np.isfinite(each)] for each in values]
-        intervals = [mean_interval(each, rng, study.options.statistic) if len(each) else None for each in there]
+        intervals = group_intervals(numbers, study.options.statistic, rng)
         decimals = _decimals(intervals)
         cells = (f"{words.value(i.estimate, decimals)} {_known(i, decimals)}".strip() if i else "–" for i in intervals)
         found.append(Task(source(name), tuple(cells), name == study.metric))

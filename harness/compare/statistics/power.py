@@ -1,4 +1,4 @@
-"""How many seeds would decide: the power of the t test at the difference and the noise that were seen."""
+"""How many seeds would decide: the power of the t test (of Yuen's, for ``iqm``) at the difference and noise seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy import stats
 
 from harness.compare.statistics.intervals import differences
 from harness.compare.statistics.samples import finite
-from harness.compare.statistics.trimmed import has_spread
+from harness.compare.statistics.trimmed import Statistic, centre, error_factor, located
 
 ALPHA = 0.05
 POWER = 0.8
@@ -32,26 +32,31 @@ class SeedsNeeded:
     sentence: str
 
 
-def power(effect: float, n: int, alpha: float = ALPHA, paired: bool = False) -> float:
+def power(effect: float, n: int, alpha: float = ALPHA, paired: bool = False, statistic: Statistic = "mean") -> float:
     """The chance that a two-sided t test of n a side (n pairs) finds a true effect (`scipy.stats.nct`).
 
     Args:
-        effect: Cohen's d; for pairs the mean difference in standard deviations of the differences.
+        effect: Cohen's d; for pairs the mean difference in standard deviations of the differences; for ``iqm`` both
+            trimmed and winsorised.
         n: Runs a side, at least 2.
         alpha: Level of the test.
         paired: One sample of differences instead of two samples.
+        statistic: ``mean`` or ``iqm``.
 
     Returns:
         A probability, alpha where the effect is 0.
     """
-    freedom = n - 1 if paired else 2 * n - 2
-    shift = abs(effect) * np.sqrt(n if paired else n / 2)
+    factor, kept = error_factor(n, statistic)
+    freedom = (kept - 1) * (1 if paired else 2)
+    shift = abs(effect) / (factor * (1 if paired else np.sqrt(2)))
     critical = stats.t.isf(alpha / 2, freedom)
     below = stats.nct.cdf(-critical, freedom, shift)
     return float(stats.nct.sf(critical, freedom, shift) + (0.0 if np.isnan(below) else below))
 
 
-def seeds_needed(effect: float, alpha: float = ALPHA, wanted: float = POWER, paired: bool = False) -> int | None:
+def seeds_needed(
+    effect: float, alpha: float = ALPHA, wanted: float = POWER, paired: bool = False, statistic: Statistic = "mean"
+) -> int | None:
     """The fewest seeds a side with which a true effect is found with the wanted power; None above 100,000.
 
     Args:
@@ -59,20 +64,27 @@ def seeds_needed(effect: float, alpha: float = ALPHA, wanted: float = POWER, pai
         alpha: Level of the test.
         wanted: The power.
         paired: As `power` takes it.
+        statistic: As `power` takes it.
     """
     low, high = LEAST_FOR_INTERVAL, LEAST_FOR_INTERVAL
-    while power(effect, high, alpha, paired) < wanted:
+    while power(effect, high, alpha, paired, statistic) < wanted:
         low, high = high, high * 2
         if high > MOST:
             return None
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(effect, middle, alpha, paired) >= wanted else (middle + 1, high)
+        enough = power(effect, middle, alpha, paired, statistic) >= wanted
+        low, high = (low, middle) if enough else (middle + 1, high)
     return high
 
 
 def seeds_to_decide(
-    a: np.ndarray, b: np.ndarray, paired: bool = False, alpha: float = ALPHA, wanted: float = POWER
+    a: np.ndarray,
+    b: np.ndarray,
+    paired: bool = False,
+    alpha: float = ALPHA,
+    wanted: float = POWER,
+    statistic: Statistic = "mean",
 ) -> SeedsNeeded:
     """How many seeds a side would decide, judged by two groups as they are.
 
@@ -82,6 +94,7 @@ def seeds_to_decide(
         paired: Equal rows have equal seeds, and more such pairs would be trained.
         alpha: Level of the test.
         wanted: The power.
+        statistic: ``mean`` or ``iqm``, as the groups are compared by.
 
     Returns:
         The number with a sentence; never fewer than 3, the least that `verdict` decides on.
@@ -90,18 +103,24 @@ def seeds_to_decide(
         ValueError: An empty side, values that are not finite, or pairs of unequal length.
     """
     one, other = finite(a), finite(b)
-    gaps = differences(one, other) if paired else np.empty(0)
+    samples = [differences(one, other)] if paired else [one, other]
     now = min(len(one), len(other))
     if now < LEAST_FOR_INTERVAL:
         return SeedsNeeded(np.nan, now, None, "one run on a side shows no noise to plan by; train 3 seeds first")
-    if not (has_spread(gaps) if paired else has_spread(one - one.mean(), other - other.mean())):
+    deviation = float(np.sqrt(np.mean([_deviation(sample, statistic) ** 2 for sample in samples])))
+    if deviation == 0:
         return SeedsNeeded(np.nan, now, None, "the seeds show no noise to plan by: did they change anything?")
-    deviation = gaps.std(ddof=1) if paired else np.sqrt((one.var(ddof=1) + other.var(ddof=1)) / 2)
-    effect = float((one.mean() - other.mean()) / deviation)
-    needed = seeds_needed(effect, alpha, wanted, paired)
+    gap = centre(samples[0], statistic) - (0 if paired else centre(other, statistic))
+    effect = float(gap / deviation)
+    needed = seeds_needed(effect, alpha, wanted, paired, statistic)
     if needed is not None:
         needed = max(needed, LEAST_FOR_DECISION)
-    return SeedsNeeded(effect, now, needed, _sentence(effect, now, needed, paired))
+    return SeedsNeeded(effect, now, needed, _sentence(effect, now, needed, paired, statistic))
+
+
+def _deviation(values: np.ndarray, statistic: Statistic) -> float:
+    """The standard deviation, for ``iqm`` of the winsorised values; 0 where they differ by no more than rounding."""
+    return float(located(values, statistic).error) / error_factor(len(values), statistic)[0]
 
 
 def too_few(n: int, m: int) -> str | None:
@@ -116,9 +135,9 @@ def too_few(n: int, m: int) -> str | None:
     return "two runs on a side show too little of the noise to decide by"
 
 
-def _sentence(effect: float, now: int, needed: int | None, paired: bool) -> str:
+def _sentence(effect: float, now: int, needed: int | None, paired: bool, statistic: Statistic) -> str:
     """What a researcher would want to know before training more."""
-    what = f"the observed difference is {abs(effect):.2g} sd"
+    what = f"the observed difference is {abs(effect):.2g} {'winsorised ' * (statistic == 'iqm')}sd"
     unit = "pairs of seeds" if paired else "seeds a side"
     if needed is None:
         return f"not decidable: {what}; more than {MOST:,} {unit} would be needed"

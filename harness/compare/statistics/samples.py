@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,9 @@ class Group:
         name: What the group is called in a table.
         values: (N,) one number a run, in the metric's unit; NaN where a run has none.
         seeds: (N,) their seeds, or nothing where they are unknown.
-        crashed: How many more runs failed and are not among the values.
+        lost: What became of further runs, which are not among the values: ``{"crashed": 2, "still running": 1}``.
+        censored: (N,) of times to a threshold: how far a run was followed that has no value since it never got there,
+            NaN elsewhere; or nothing.
 
     Raises:
         ValueError: Shapes differ, or a value is infinite.
@@ -29,14 +31,16 @@ class Group:
     name: str
     values: np.ndarray
     seeds: Sequence[int] = field(default=())
-    crashed: int = 0
+    lost: Mapping[str, int] = field(default_factory=dict)
+    censored: Sequence[float] = field(default=())
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=float)
-        if values.ndim != 1 or len(self.seeds) not in (0, len(values)):
-            raise ValueError(
-                f"{self.name}: values {values.shape} and {len(self.seeds)} seeds; want (N,) and N or none."
-            )
+        for further, what in ((self.seeds, "seeds"), (self.censored, "censored times")):
+            if values.ndim != 1 or len(further) not in (0, len(values)):
+                raise ValueError(
+                    f"{self.name}: values {values.shape} and {len(further)} {what}; want (N,) and N or none."
+                )
         if np.isinf(values).any():
             raise ValueError(f"{self.name}: an infinite value. Give NaN where a run has no value.")
         object.__setattr__(self, "values", values)
@@ -48,8 +52,8 @@ class Group:
 
     @property
     def missing(self) -> int:
-        """Return how many runs have no value."""
-        return int(np.isnan(self.values).sum())
+        """Return how many runs have no value and are not censored either."""
+        return int(np.isnan(self.values).sum()) - int(np.isfinite(self.censored).sum())
 
     def by_seed(self) -> dict[int, float] | None:
         """Return the measured values by seed; None where seeds are unknown or one stands twice."""

@@ -17,7 +17,7 @@ class Summary:
     """A number of a curve, in y's unit (`to_threshold`: x's); NaN where there is none, and ``note`` says why.
 
     ``at`` is where it was taken, in x's unit; of a threshold never reached, where the curve was last measured.
-    ``used`` points have a value, ``missing`` have none.
+    ``used`` points have a value, ``missing`` have none. ``absent`` says in a word or two why a run has no number.
     """
 
     value: float
@@ -25,6 +25,12 @@ class Summary:
     used: int
     missing: int
     note: str = ""
+    absent: str = ""
+
+    @property
+    def is_censored(self) -> bool:
+        """Return whether the threshold was not reached by ``at``: no number, but more is known than nothing."""
+        return bool(np.isnan(self.value) and np.isfinite(self.at))
 
 
 @dataclass(frozen=True)
@@ -105,8 +111,7 @@ def area_under_curve(x: np.ndarray, y: np.ndarray, start: float, end: float, poi
         raise ValueError(f"An area from {start:g} to {end:g}.")
     if not len(curve.x) or curve.x[0] > start or curve.x[-1] < end:
         span = f"{curve.x[0]:g} to {curve.x[-1]:g}" if len(curve.x) else "nowhere"
-        last = curve.x[-1] if len(curve.x) else np.nan
-        return curve.summary(np.nan, last, f"measured {span}, wanted {start:g} to {end:g}")
+        return curve.summary(np.nan, np.nan, f"measured {span}, wanted {start:g} to {end:g}")
     grid = np.linspace(start, end, points)
     return curve.summary(np.trapezoid(np.interp(grid, curve.x, curve.y), grid) / (end - start), end)
 

@@ -17,6 +17,12 @@ ROUNDING = 1e-12  # relative to the values
 TRIM: dict[Statistic, float] = {"mean": 0.0, "iqm": 0.25}
 
 
+def error_factor(n: int, statistic: Statistic = "mean") -> tuple[float, int]:
+    """What the (winsorised) deviation of n values is multiplied by for the standard error; and how many are kept."""
+    kept = n - 2 * int(TRIM[statistic] * n)
+    return float(np.sqrt((n - 1) / (kept * (kept - 1)))), kept
+
+
 class Located(NamedTuple):
     """An estimate, its standard error in the same unit, and the degrees of freedom of the latter."""
 
@@ -42,11 +48,11 @@ def located(values: np.ndarray, statistic: Statistic = "mean") -> Located:
     """
     ordered = np.sort(values, axis=-1)
     n = ordered.shape[-1]
-    cut = int(TRIM[statistic] * n)
-    kept = n - 2 * cut
+    factor, kept = error_factor(n, statistic)
+    cut = (n - kept) // 2
     estimate = ordered[..., cut : n - cut].mean(-1)
     low, high = ordered[..., cut, None], ordered[..., n - cut - 1, None]
-    error = np.clip(ordered, low, high).std(-1, ddof=1) * np.sqrt((n - 1) / (kept * (kept - 1)))
+    error = np.clip(ordered, low, high).std(-1, ddof=1) * factor
     rounding = ROUNDING * np.maximum(np.abs(low), np.abs(high))
     error = np.where((high - low <= rounding)[..., 0], 0.0, error)
     return Located(estimate, error, np.full(estimate.shape, kept - 1.0))

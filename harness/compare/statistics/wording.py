@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from harness.compare.statistics.verdict import Comparison
 
 
+#: Ends of runs that their values may have to do with.
+NOT_BY_CHANCE = ("crashed", "cancelled", "diverged")
+
+
 def sentence(found: Comparison, family: int) -> str:
     """What a researcher would write of a comparison.
 
@@ -26,6 +30,8 @@ def sentence(found: Comparison, family: int) -> str:
     Returns:
         Such as "dapo 0.62 vs grpo 0.55: +0.07 [0.01, 0.13], p=0.03 (Holm), 8 seeds each, paired; effect g=1.1: better".
     """
+    if found.reached is not None:
+        return _sentence_of_times(found, family)
     interval = found.interval
     places = _places(interval)
     bounds = f" [{interval.low:.{places}f}, {interval.high:.{places}f}]" if isfinite(interval.low) else ""
@@ -42,18 +48,40 @@ def sentence(found: Comparison, family: int) -> str:
     return ", ".join(filter(None, parts)) + effect + ": " + _conclusion(found)
 
 
+def _sentence_of_times(found: Comparison, family: int) -> str:
+    """Such as "dapo 10 vs grpo 19 (medians), 5 of 8 and 8 of 8 runs got there, p=0.6: no difference shown"."""
+    a, b = (f"{v:.4g}" if isfinite(v) else "not reached by half" for v in (found.centre_a, found.centre_b))
+    (n, m), (of_a, of_b) = found.runs, found.reached or (0, 0)
+    parts = [
+        f"{found.a} {a} vs {found.b} {b} (medians)",
+        f"{of_a} of {n} and {of_b} of {m} runs got there",
+        _p(found.p_holm) + " (Holm)" * (family > 1) if isfinite(found.p_holm) else "",
+    ]
+    return ", ".join(filter(None, parts)) + ": " + _conclusion(found)
+
+
+def warnings_of_times(a: Group, b: Group, found: Comparison, alpha: float) -> tuple[str, ...]:
+    """What speaks against taking a comparison of times at its word; ``alpha`` is what p has to reach."""
+    notes = _left_out(a) + _left_out(b)
+    n, m = found.runs
+    if n != m:
+        notes.append(f"unequal numbers of runs: {n} and {m}")
+    if few := too_few(n, m):
+        notes.append(few)
+    elif found.test.smallest > alpha:
+        notes.append(f"so few runs cannot get below p={found.test.smallest:.2g}, and {alpha:.2g} would be needed")
+    end = min((at for group in (a, b) for at in group.censored if isfinite(at)), default=np.inf)
+    if any((group.measured > end).any() for group in (a, b)):
+        notes.append(f"compared up to {end:g}: as far as every run was followed that did not get there")
+    return tuple(notes)
+
+
 def warnings_of(
     a: Group, b: Group, side: Sides, interval: Interval, test: Significance, p_holm: float, alpha: float
 ) -> tuple[str, ...]:
     """What speaks against taking a comparison at its word; an empty tuple where nothing does."""
     notes = [*side.notes]
-    for group in (a, b):
-        if group.crashed:
-            notes.append(
-                f"{group.name}: {group.crashed} crashed and in no number; if bad runs crash, it looks too good"
-            )
-        if group.missing:
-            notes.append(f"{group.name}: {group.missing} of {len(group.values)} runs have no value and are left out")
+    notes += _left_out(a) + _left_out(b)
     shared = set(a.seeds) & set(b.seeds)
     if len(shared) >= LEAST_PAIRS and not side.paired:
         notes.append(f"compared unpaired, although {len(shared)} seeds are shared")
@@ -80,6 +108,17 @@ def warnings_of(
     ):
         notes.append("the interval and the raw p disagree about zero: take it as open")
     return tuple(notes)
+
+
+def _left_out(group: Group) -> list[str]:
+    """The runs of a group that are in no number."""
+    notes = []
+    for what, count in group.lost.items():
+        chosen = "; if bad runs end so, it looks too good" if what in NOT_BY_CHANCE else ""
+        notes.append(f"{group.name}: {count} {what} and in no number{chosen}")
+    if group.missing:
+        notes.append(f"{group.name}: {group.missing} of {len(group.values)} runs have no value and are left out")
+    return notes
 
 
 def _conclusion(found: Comparison) -> str:

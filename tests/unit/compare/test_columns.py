@@ -30,6 +30,8 @@ def same(file: Path) -> None:
             value = record.metrics.get(name)
             number = float(value) if isinstance(value, int | float) else math.nan
             np.testing.assert_equal(found.values[row, column], number, err_msg=f"{name} at {record.step}")
+            is_undefined = name in record.metrics and (value is None or value != value)
+            assert (column in found.undefined.get(name, ())) == is_undefined, f"{name} at {record.step}"
 
 
 def test_steps_with_different_metrics_and_values_that_are_no_numbers(file: Path) -> None:
@@ -82,8 +84,10 @@ def test_blocks(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_empty_files_and_what_is_kept(file: Path) -> None:
     file.touch()
     same(file)
+    MetricsWriter(file).write(2, {"ratio": 1.0})
     MetricsWriter(file).write(3, {"loss": math.nan, "ratio": math.inf})
     kept, fresh = COLUMNS.unpack(memoryview(COLUMNS.parse(file))), read_columns(file)
     assert (kept.names, kept.damaged, kept.steps.dtype) == (fresh.names, 0, fresh.steps.dtype)
+    assert kept.undefined == fresh.undefined == {"loss": (1,)}
     for name in ("steps", "moments", "values"):
         np.testing.assert_array_equal(getattr(kept, name), getattr(fresh, name))

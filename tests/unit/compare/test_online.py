@@ -41,7 +41,7 @@ for words in json.loads(sys.argv[1]):
             {"name": run.name, "seed": run.seed, "state": run.state, "steps": run.steps.tolist(), "times": run.times.tolist(),
              "seconds": run.seconds, "gpu_hours": run.gpu_hours, "samples": run.sample_steps, "tokens": run.tokens.tolist(),
              "lr": run.config["actor_rollout_ref"]["actor"]["optim"]["lr"], "started": run.status.started,
-             "metrics": {name: [str(value) for value in values] for name, values in run.metrics.items()}}
+             "whole": run.is_whole, "undefined": run.undefined, "metrics": {name: [str(value) for value in values] for name, values in run.metrics.items()}}
             for run in runs if run.folder is None
         ],
     })
@@ -97,6 +97,7 @@ def test_a_project_a_group_and_a_folder_together(make_run: Callable[..., Any], c
         ACC: ["0.25", "nan", "1.0"], "critic/score/mean": ["nan", "0.5", "0.75"], "loss": ["nan", "nan", "-inf"],
         "perf/total_num_tokens": ["nan", "100.0", "50.0"],
     }  # fmt: skip
+    assert one["undefined"] == {"loss": [1]}
     assert (one["gpu_hours"], one["samples"], one["lr"]) == (pytest.approx(8 * 77.5 / 3600), [], 1e-6)
     assert one["started"] == "2026-01-01T00:00:00+00:00"
     assert (new["steps"], new["metrics"], two["lr"]) == ([], {}, 1e-6)
@@ -123,6 +124,22 @@ def test_the_harness_says_what_made_its_runs(config_of: Callable[..., Any]) -> N
         "algorithm=dapo": 1,
     }
     assert found["findings"] == ["torch differs between the groups: 1 (2 runs), 2 (1 run)"]
+
+
+def test_w_and_b_s_states_say_which_runs_trained_to_their_end(config_of: Callable[..., Any]) -> None:
+    config = config_of(("algorithm=grpo",), 1)
+    planned = [{**config, "trainer": {**config["trainer"], "total_training_steps": steps}} for steps in (None, 4, 5)]
+    cases = [
+        ("finished", 0, True),
+        ("crashed", 0, False),
+        ("crashed", 1, True),
+        ("killed", 2, False),
+        ("running", 2, False),
+    ]
+    runs = [StoredRun(f"r{n}", planned[which], rows(), state=state) for n, (state, which, _) in enumerate(cases)]
+    with serving(Store(runs)) as address:
+        (found,) = ask(address, ["wandb:team/project"])
+    assert [run["whole"] for run in found["runs"]] == [whole for *_, whole in cases]
 
 
 def test_a_server_that_does_not_know_the_key() -> None:

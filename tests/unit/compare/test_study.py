@@ -105,7 +105,7 @@ def test_a_crashed_run_is_counted_and_told(study_of: Callable[..., Path], make_r
     (found,) = study.comparisons
     assert found.runs == (6, 6)
     assert any("1 crashed and in no number" in warning for warning in found.warnings)
-    assert "1 of 13 runs have no such value and are left out" in study.notes
+    assert "algorithm=dapo: 1 of 7 runs has no value: 1 crashed (ValueError)" in study.notes
 
 
 def test_prompts_are_paired(make_run: MakeRun) -> None:
@@ -124,6 +124,21 @@ def test_prompts_are_paired(make_run: MakeRun) -> None:
     assert (prompts.step, prompts.quantity, prompts.models.prompts) == (4, "correct", 12)
     assert prompts.models.interval.estimate == pytest.approx(0.5)
     assert prompts.trainings is not None
+
+
+@pytest.mark.parametrize("index", ["null", "1000000000000000000000", '"first"'])
+def test_samples_that_cannot_be_read_are_a_problem_of_their_run(
+    study_of: Callable[..., Path], capsys: pytest.CaptureFixture[str], index: str
+) -> None:
+    folder = study_of()
+    for run in sorted(folder.iterdir()):
+        write_generations(RunFolder(run).generations, 4, [Generation(n, "p", "r", "t", 1.0, 4) for n in range(3)])
+    file = RunFolder(run).generations / "4.jsonl"
+    file.write_text(file.read_text().replace('"index": 1', f'"index": {index}'))
+    assert main(["compare", str(folder)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{run}: 4.jsonl cannot be read: " in shown
+    assert "algorithm=dapo 0.605" in shown
 
 
 def test_the_table_and_every_format(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 
 from harness.records.generations import Generation, read_generations, validation_steps, write_generations
 from harness.records.stages import StageLog, StageTail, read_stages
@@ -43,6 +44,14 @@ def test_a_file_of_verl_is_read_too(tmp_path):
     samples = read_generations(tmp_path, 3)
     assert [sample.index for sample in samples] == [0, 1]
     assert (samples[0].ground_truth, samples[0].extra) == ("7", {"acc": 0, "uid": "u_0"})
+
+
+@pytest.mark.parametrize("given", [{"index": None}, {"step": []}, {"index": "first"}, {"index": float("inf")}])
+def test_a_sample_without_a_number_for_its_place_is_refused_in_words(tmp_path, given):
+    lines = [{"input": "q", "index": 0, "step": 3}, {"input": "q", "index": 1, "step": 3, **given}]
+    (tmp_path / "3.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(ValueError, match=r"sample 2: index .*, step .*; both have to be whole numbers"):
+        read_generations(tmp_path, 3)
 
 
 def test_validation_steps_are_numbers_in_order(tmp_path):

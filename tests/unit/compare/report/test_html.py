@@ -94,7 +94,9 @@ def test_the_groups_are_there_with_what_became_of_them(study, html):
         assert re.search(f"{row.group.label}( baseline| seed)? .*?{row.interval.estimate:.3f} ", text), row.group.label
     assert text.count("baseline") == 1
     assert "4 done, 1 failed" in text
-    assert "final values were taken at steps from 30 to 60" in text
+    assert "4 of 5" in text
+    assert "algorithm=dapo: 1 of 5 runs has no value: 1 crashed (ValueError)" in text
+    assert "seed 4: crashed at step 30 of 60: ValueError: made to fail" in text
 
 
 def test_data_sources_findings_and_commands(study, html):

@@ -147,6 +147,23 @@ def test_seeds_to_decide() -> None:
     assert paired.needed == 34
 
 
+def test_seeds_to_decide_by_the_statistic_that_is_compared() -> None:
+    """One outlier a side hides a difference of means, not of interquartile means."""
+    a, b = np.r_[np.arange(7.0) + 4, 90.0], np.r_[np.arange(7.0), -60.0]
+    assert seeds_to_decide(a, b).needed > 2 * seeds_to_decide(a, b, statistic="iqm").needed
+    assert "winsorised sd" in seeds_to_decide(a, b, statistic="iqm").sentence
+    assert seeds_to_decide(a, np.sort(a) - 2, paired=True, statistic="iqm").needed is None
+
+
+def test_power_of_interquartile_means() -> None:
+    """Yuen's test finds a difference of normal samples about as often as is said."""
+    draw = np.random.default_rng(3)
+    a, b = draw.normal(1.2, 1, (2000, 12)), draw.normal(0, 1, (2000, 12))
+    found = np.mean(stats.ttest_ind(a, b, axis=1, trim=0.25).pvalue <= 0.05)
+    winsorised = np.sqrt(np.mean(np.asarray(stats.mstats.winsorize(b, (0.25, 0.25), axis=1)).var(axis=1, ddof=1)))
+    assert power(1.2 / winsorised, 12, statistic="iqm") == pytest.approx(found, abs=0.05)
+
+
 def test_too_few() -> None:
     assert too_few(3, 3) is None
     assert "no run" in too_few(0, 5)

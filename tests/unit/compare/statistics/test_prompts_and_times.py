@@ -10,7 +10,16 @@ import pytest
 from scipy import stats
 
 from harness.compare.statistics.prompts import mcnemar, over_prompts, over_seeds_and_prompts
-from harness.compare.statistics.times import Times, gehan_scores, median_time, slower_test
+from harness.compare.statistics.samples import Group
+from harness.compare.statistics.times import (
+    Times,
+    faster,
+    followed_alike,
+    gehan_scores,
+    median_time,
+    slower_test,
+    times_of,
+)
 
 spec = importlib.util.spec_from_file_location("statistics_reference", Path(__file__).with_name("reference.py"))
 reference = importlib.util.module_from_spec(spec)
@@ -164,6 +173,39 @@ def test_times_that_nobody_reached() -> None:
     assert slower_test(never, early, rng()).p == pytest.approx(2 / 70) == slower_test(early, never, rng()).p
     with pytest.raises(ValueError, match="marks"):
         Times(np.ones(2), np.ones(3, bool))
+
+
+def test_a_group_s_times() -> None:
+    found = times_of(Group("a", np.array([3.0, np.nan, np.nan]), censored=[np.nan, 9.0, np.nan]))
+    assert (found.at.tolist(), found.reached.tolist()) == ([3, 9], [True, False])
+    other = times_of(Group("b", np.array([2.0, 4.0, 10.0])))
+    assert faster(found, other) == pytest.approx((2 + 0.5) / 6)  # 3 before 4 and 10; of 9 and 10 nobody knows
+    assert faster(other, found) == pytest.approx(1 - faster(found, other))
+
+
+def test_followed_alike_means_up_to_the_first_that_was_lost_from_sight() -> None:
+    """Three of six are there at 8, the rest were followed to 0, 3 and 6: of those nothing is known that tells."""
+    early = Times(np.array([8.0, 8, 8, 0, 3, 6]), np.array([True] * 3 + [False] * 3))
+    late = Times(np.full(6, 10.0), np.ones(6, bool))
+    assert slower_test(early, late, rng()).p < 0.01  # as if the three spoke too
+    cut, other = followed_alike(early, late)
+    assert not np.r_[cut.reached, other.reached].any()
+    assert set(cut.at) | set(other.at) == {0}
+    assert slower_test(cut, other, rng()).p == 1
+    same = followed_alike(late, late)
+    assert [each.at.tolist() for each in same] == [[10] * 6] * 2
+    assert all(each.reached.all() for each in same)
+
+
+def test_unequal_follow_up_keeps_the_level() -> None:
+    """One side is followed to 0.3, the other to 2; times are equal."""
+    draw, errors = rng(4), 0
+    for _ in range(200):
+        true = draw.exponential(1, (2, 6))
+        ends = np.where(draw.random((2, 6)) < 0.5, [[0.3], [2.0]], 2.0)
+        a, b = (Times(np.minimum(t, end), t <= end) for t, end in zip(true, ends, strict=True))
+        errors += slower_test(*followed_alike(a, b), draw).p <= 0.05
+    assert errors / 200 <= 0.07
 
 
 def test_without_censoring_gehan_ranks() -> None:

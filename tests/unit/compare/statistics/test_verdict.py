@@ -133,12 +133,13 @@ def test_the_same_generator_gives_the_same_comparison() -> None:
 
 
 def test_missing_crashed_unequal_and_tied_runs_are_told() -> None:
-    a = Group("a", np.array([0.5, 0.6, np.nan, 0.7, 0.7]), crashed=2)
+    a = Group("a", np.array([0.5, 0.6, np.nan, 0.7, 0.7]), lost={"crashed": 2, "still running": 1})
     found = one(a, group("b", 0.5, 6, 2))
     text = " | ".join(found.warnings)
     assert found.runs == (4, 6)
     for part in (
-        "a: 2 crashed",
+        "a: 2 crashed and in no number; if bad runs end so, it looks too good",
+        "a: 1 still running and in no number |",
         "a: 1 of 5 runs have no value",
         "unequal numbers of runs: 4 and 6; p is t's",
         "1 of 10 values repeat",
@@ -165,6 +166,38 @@ def test_an_interval_and_a_p_that_disagree_are_told() -> None:
     assert found.decision == "no difference shown"
     assert "the interval and the raw p disagree about zero: take it as open" in found.warnings
     assert not any("disagree" in warning for warning in one(a, Group("b", b.values - 3)).warnings)
+
+
+def test_times_that_some_never_reached() -> None:
+    """Three of eight are there at 10, the rest never; all of the others at about 19: the survivors' mean is not asked."""
+    never = np.full(8, np.nan)
+    some = Group("some", np.where(np.arange(8) < 3, 10.0, never), censored=[np.nan] * 3 + [40.0] * 5)
+    every = Group("every", np.arange(15.0, 23.0))
+    found = one(some, every, Question(higher_is_better=False))
+    assert (found.decision, found.reached, found.runs) == ("no difference shown", (3, 8), (8, 8))
+    assert (np.isnan(found.centre_a), found.centre_b) == (True, 18)
+    assert found.improvement.estimate == 3 / 8
+    assert found.warnings == ()
+    none = Group("none", never, censored=[40.0] * 8)
+    slow, fast = one(none, every), one(every, none)
+    assert (slow.decision, fast.decision) == ("worse", "better")
+    assert slow.p == fast.p == pytest.approx(2 / 12870)
+    assert (
+        "none not reached by half vs every 18 (medians), 0 of 8 and 8 of 8 runs got there, p<0.001: worse"
+        in slow.sentence
+    )
+
+
+def test_a_family_with_one_censored_time_is_compared_by_ranks() -> None:
+    groups = [Group(name, np.arange(4.0) + shift) for name, shift in (("a", 0.0), ("b", 5.0))]
+    late = Group("c", np.array([1.0, 2, 3, np.nan]), censored=[np.nan, np.nan, np.nan, 30])
+    found = compare_to_baseline(
+        [*groups, late, Group("d", np.full(2, np.nan))], "a", rng(), Question(higher_is_better=False)
+    )
+    assert [each.reached for each in found] == [(4, 4), (3, 4), (0, 4)]
+    assert [each.decision for each in found] == ["no difference shown", "no difference shown", "too few seeds"]
+    assert "so few runs cannot get below p=0.029, and 0.025 would be needed" in found[0].warnings
+    assert "d: 2 of 2 runs have no value and are left out" in found[2].warnings
 
 
 def test_pairs_by_seed() -> None:
