@@ -9,6 +9,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from harness.backend.checkpoints import Checkpoints
+from harness.backend.recorded import RecordedTrainer
+from harness.errors import StopRequested
 from harness.records.checkpoints import TRACKER, whole_steps
 
 
@@ -107,3 +109,15 @@ def test_what_is_passed_over_is_told_in_the_log(tmp_path: Path, capsys: pytest.C
     said = capsys.readouterr().err
     assert f"harness: {tmp_path}/global_step_4 is not whole and is passed over" in said
     assert "it names step 2 now" in said
+
+
+@pytest.mark.parametrize(("saved", "expected"), [(2, []), (1, [2])])
+def test_a_stop_saves_what_this_training_has_not(tmp_path: Path, saved: int, expected: list[int]) -> None:
+    """Not what the folder holds: step 2 there may be torn, or of before the run was set back."""
+    save(training(tmp_path), 2)
+    trainer, made = training(tmp_path), []
+    trainer.checkpoints.saved, trainer.global_steps = saved, 3
+    trainer._save_checkpoint = lambda: made.append(trainer.global_steps)
+    with pytest.raises(StopRequested, match="stopped after step 2"):
+        RecordedTrainer._save_and_stop(trainer)
+    assert made == expected

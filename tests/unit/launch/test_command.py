@@ -11,7 +11,7 @@ from harness.config.classic import classic_words
 from harness.config.compose import compose_config, resolve
 from harness.errors import ConfigurationError
 from harness.launch.changes import recorded_config
-from harness.launch.command import dry_resume
+from harness.launch.command import dry_resume, evaluate_run
 from harness.records.checkpoints import begin, complete
 from harness.records.run_folder import RunFolder
 
@@ -46,3 +46,10 @@ def test_a_resume_leaves_seed_and_places_as_they_are(tmp_path: Path) -> None:
     begin(run.checkpoints / "global_step_6")
     assert "from step 4" in dry_resume(str(run.path), [])
     assert not run.log.exists(), "a dry run runs nothing"
+
+
+def test_a_torn_checkpoint_is_none_to_evaluate(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path, "name", None)
+    begin(run.checkpoints / "global_step_2")
+    with pytest.raises(ConfigurationError, match="has no whole checkpoint"):
+        evaluate_run(str(run.path), [])
