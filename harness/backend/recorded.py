@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.backend.checkpoints import Checkpoints
 from harness.backend.recorder import Recorder
 from harness.errors import StopRequested
 from harness.records.generations import Generation, write_generations
@@ -20,6 +21,7 @@ class RecordedTrainer:
     """Mixed in before verl's trainer: each method notes a stage or keeps a result, and calls verl's."""
 
     recorder: Recorder
+    checkpoints: Checkpoints
     validation_index: dict[str, int]
 
     def _init_tokenizer(self) -> None:
@@ -77,7 +79,7 @@ class RecordedTrainer:
     def _save_and_stop(self) -> None:
         """Save what the step before this one has reached: its metrics are recorded, nothing of this one has begun."""
         self.global_steps -= 1
-        if self.global_steps and self.global_steps not in self.recorder.folder.checkpoint_steps():
+        if self.global_steps != self.checkpoints.saved:
             self._save_checkpoint()
         raise StopRequested(f"stopped after step {self.global_steps}, as was asked")
 
@@ -109,10 +111,6 @@ class RecordedTrainer:
     def _update_actor(self, batch: KVBatchMeta, metrics: dict) -> KVBatchMeta:
         self.recorder.stage("updating the actor", self.global_steps)
         return super()._update_actor(batch, metrics)
-
-    def _save_checkpoint(self) -> None:
-        self.recorder.stage("saving a checkpoint", self.global_steps)
-        super()._save_checkpoint()
 
     def _validate(self) -> dict[str, float]:
         self.validation_index.clear()

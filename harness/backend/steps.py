@@ -45,7 +45,7 @@ class AlgorithmSteps:
         """Add columns that the advantage function names; log-probs, reference log-probs and values are there."""
 
     def save(self, folder: Path, keep: int | None) -> None:
-        """Write what `load` needs into a checkpoint's folder, of which ``keep`` are kept (None: all)."""
+        """Write what `load` needs into a checkpoint's folder. ``keep`` is None: the trainer deletes old ones."""
 
     def load(self, folder: Path) -> None:
         """Continue from a checkpoint's folder."""

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, open_dict
 from verl.trainer.ppo.v1 import PPOTrainerColocateAsync, PPOTrainerSeparateAsync, PPOTrainerSync
 from verl.utils.debug import marked_timer
 
+from harness.backend.checkpoints import Checkpoints
 from harness.backend.columns import read_columns, replace_objects, write_response_columns
 from harness.backend.corrections import advantages_of
 from harness.backend.overlong import left_out_of_the_loss, stop_tokens
@@ -46,6 +47,7 @@ class HarnessTrainer:
         self.prompts_made = 0
         self.validation_index: dict[str, int] = {}
         super().__init__(config)
+        self.checkpoint_callback = self.checkpoints = Checkpoints(self)
 
     def _component(self, config: DictConfig, key: str) -> Any:
         node = config.get(key) or {}
@@ -98,20 +100,20 @@ class HarnessTrainer:
 
     def _load_checkpoint(self) -> None:
         self.steps.build(self)
+        if self.config.trainer.resume_mode == "auto":
+            self.checkpoints.repair()
         super()._load_checkpoint()
+        self.checkpoints.saved = self.global_steps
         if self.global_steps:
             given = self.config.trainer.resume_from_path if self.config.trainer.resume_mode == "resume_path" else None
-            self.steps.load(Path(given) if given else self._checkpoint_folder())
+            self.steps.load(Path(given) if given else self.checkpoints.place(self.global_steps))
 
     def _save_checkpoint(self) -> None:
+        self.recorder.stage("saving a checkpoint", self.global_steps)
+        self.checkpoints.begin(self.global_steps)
         # before verl's, which ends with the mark that the checkpoint is whole
-        trainer = self.config.trainer
-        keep = 1 if trainer.get("remove_previous_ckpt_in_save") else trainer.max_actor_ckpt_to_keep
-        self.steps.save(self._checkpoint_folder(), keep)
+        self.steps.save(self.checkpoints.place(self.global_steps), None)
         super()._save_checkpoint()
-
-    def _checkpoint_folder(self) -> Path:
-        return Path(self.config.trainer.default_local_dir).absolute() / f"global_step_{self.global_steps}"
 
     # --- data ---------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from harness.check.added import added_problems
 from harness.check.algorithm import algorithm_problems
 from harness.check.arithmetic import arithmetic_problems
 from harness.check.batches import batch_problems
+from harness.check.checkpoints import checkpoint_problems
 from harness.check.cluster import cluster_problems
 from harness.check.ignored import ignored_problems
 from harness.check.memory import memory_problems
@@ -63,6 +64,7 @@ def find_problems(
         lambda: name_problems(tree),
         lambda: _devices(tree),
         lambda: cluster_problems(tree),
+        lambda: checkpoint_problems(tree),
         lambda: tracking_problems(tree),
         lambda: objective_problems(tree),
         lambda: arithmetic_problems(tree),

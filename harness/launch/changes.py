@@ -80,10 +80,9 @@ def record_changes(run: RunFolder, config: DictConfig, overrides: Sequence[str])
     said = [word for word in overrides if not word.startswith(TRUST)]
     if not said:
         return
-    steps = run.checkpoint_steps()
     change = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "from_step": steps[-1] if steps else 0,
+        "from_step": run.last_checkpoint() or 0,
         "overrides": said,
         "changed": {key: list(values) for key, values in _changed(run, config).items()},
     }

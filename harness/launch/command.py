@@ -15,6 +15,7 @@ from harness.config.words import quoted
 from harness.config.written import compose_written, written_keys
 from harness.errors import ConfigurationError
 from harness.launch.changes import record_changes, recorded_config, resumable_config
+from harness.records.checkpoints import checkpoint_at
 from harness.records.run_folder import RunFolder
 
 
@@ -78,8 +79,8 @@ def dry_resume(path: str, overrides: Sequence[str], allow: bool = False) -> str:
     """What `resume_run` would go on with, and from which step."""
     run = RunFolder.open(path)
     config = resumable_config(run, overrides, allow)
-    steps = run.checkpoint_steps()
-    where = f"from step {steps[-1]}" if steps else "from its start, as it has no checkpoint"
+    step = run.last_checkpoint()
+    where = f"from step {step}" if step else "from its start, as it has no whole checkpoint"
     return f"# would go on with {run.shown()} {where}\n{OmegaConf.to_yaml(config)}"
 
 
@@ -100,12 +101,12 @@ def evaluate_run(target: str, overrides: Sequence[str]) -> str:
     checkpoint = path if path.name.startswith("global_step_") else None
     run = RunFolder.open(path.parent.parent if checkpoint else path)
     if checkpoint is None:
-        steps = run.checkpoint_steps()
-        if not steps:
+        step = run.last_checkpoint()
+        if step is None:
             raise ConfigurationError(
-                f"{run.shown()} has no checkpoint.", "Train with trainer.save_freq=N to keep some."
+                f"{run.shown()} has no whole checkpoint.", "Train with trainer.save_freq=N to keep some."
             )
-        checkpoint = run.checkpoints / f"global_step_{steps[-1]}"
+        checkpoint = checkpoint_at(run.checkpoints, step)
     config = recorded_config(run, overrides)
     with open_dict(config):
         config.run_id, config.name = None, f"{config.name}-evaluate"

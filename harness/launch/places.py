@@ -56,7 +56,7 @@ def _disk(config: DictConfig, seen: Seen) -> Iterator[Problem]:
     steps = config.trainer.total_training_steps
     count = -(-steps // config.trainer.save_freq) if steps and each else 1
     count = min(count, kept) if kept else count
-    needed = each * (count + 1)  # the next one is written before the oldest goes
+    needed = each * (count + 1)  # one more: where a single one is kept, the next is written before it goes
     seen.append(("disk", f"{existing}: {free:,.0f} GB free; checkpoints of {each:,.1f} GB, up to {count} kept"))
     if each and needed > free:
         yield Problem(

@@ -21,6 +21,7 @@ from harness.launch.watchdog import Settings
 from harness.managers.base import RLTrainingManager
 from harness.managers.classic import classic_config, is_composed, plain, train_settings
 from harness.prepare import prepare_all
+from harness.records.checkpoints import checkpoint_at
 from harness.records.run_folder import RunFolder
 from harness.records.summary import RunSummary
 
@@ -159,9 +160,9 @@ class VERLTrainingManager(RLTrainingManager):
             raise
 
     def _last_checkpoint(self) -> Path:
-        steps = self.run.checkpoint_steps() if self.run else []
-        if self.run is None or not steps:
+        step = self.run.last_checkpoint() if self.run else None
+        if self.run is None or step is None:
             raise HarnessError(
-                "There is no checkpoint to save from.", "Train with trainer.save_freq=N, or N = the last step."
+                "There is no whole checkpoint to save from.", "Train with trainer.save_freq=N, or N = the last step."
             )
-        return self.run.checkpoints / f"global_step_{steps[-1]}"
+        return checkpoint_at(self.run.checkpoints, step)

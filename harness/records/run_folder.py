@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import ConfigurationError
+from harness.records.checkpoints import last_step, whole_steps
 from harness.records.state import Status, now, save_status, this_process
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-_CHECKPOINT = re.compile(r"global_step_(\d+)")
 
 
 class RunFolder:
@@ -155,11 +155,12 @@ class RunFolder:
         return self.path / "report.html"
 
     def checkpoint_steps(self) -> list[int]:
-        """The steps that have a checkpoint folder, ascending."""
-        if not self.checkpoints.is_dir():
-            return []
-        matches = (_CHECKPOINT.fullmatch(folder.name) for folder in self.checkpoints.iterdir())
-        return sorted(int(match[1]) for match in matches if match)
+        """The steps that have a whole checkpoint, ascending."""
+        return whole_steps(self.checkpoints)
+
+    def last_checkpoint(self) -> int | None:
+        """The step whose checkpoint the run goes on from and is evaluated by; None where no checkpoint is whole."""
+        return last_step(self.checkpoints)
 
     def shown(self) -> str:
         """The path as a person types it: relative where it lies under the current folder."""

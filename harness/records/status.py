@@ -163,6 +163,6 @@ def _died(status: Status, folder: RunFolder) -> RunError:
         "it was killed (kill -9, out of memory) or its machine went down"
     )
     remedy = f"look at the end of {folder.log}"
-    if steps := folder.checkpoint_steps():
-        remedy += f", or go on from step {steps[-1]}: harness train --resume {folder.path}"
+    if step := folder.last_checkpoint():
+        remedy += f", or go on from step {step}: harness train --resume {folder.path}"
     return RunError("ProcessDied", message, remedy, stage=status.stage, log=str(folder.log))

@@ -80,7 +80,7 @@ def next_commands(run_folder: RunFolder) -> list[str]:
             commands.append([program(), "train", *others, f"{key}={value}"])
     if len(list(run_folder.path.parent.glob("*/status.json"))) > 1:
         commands.append([program(), "compare", RunFolder(run_folder.path.parent).shown()])
-    if run_folder.checkpoint_steps():
+    if run_folder.last_checkpoint():
         commands.append([program(), "evaluate", run_folder.shown(), *trust])
     return [shlex.join(command) for command in commands]
 

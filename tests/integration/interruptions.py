@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import time
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ from runs import SHORT, command, environment
 
 from harness.records.metrics import read_metrics
 from harness.records.run_folder import RunFolder
+from harness.records.stages import read_stages
 from harness.records.status import read_status
 
 # a kind of victim → the names its processes bear; the driver is the process that was started
@@ -38,6 +40,7 @@ class Interruption:
         code: The command's exit code; negative for a signal.
         step: The last recorded step.
         saved: The last whole checkpoint.
+        begun: The step it had begun from; None where it had not come so far.
     """
 
     victim: str
@@ -46,6 +49,7 @@ class Interruption:
     code: int
     step: int
     saved: int
+    begun: int | None
 
 
 def words(steps: int, seed: int) -> list[str]:
@@ -84,9 +88,9 @@ def interrupted(
     made: list[Interruption] = []
     first = command("train", *given, f"run_id={run_id}")
     while True:
-        begun = run.config.is_file()
+        known = len(_beginnings(run))
         process = subprocess.Popen(
-            command("train", "--resume", str(run.path)) if begun else first, cwd=folder, env=environment(),
+            command("train", "--resume", str(run.path)) if run.config.is_file() else first, cwd=folder, env=environment(),
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         if len(made) < most:
@@ -96,7 +100,8 @@ def interrupted(
             victim, killed = "", None
         _, said = process.communicate(timeout=ENDING_SECONDS if killed else 900)
         if killed:
-            made.append(Interruption(victim, *killed, process.returncode, _step(run), _saved(run)))
+            reached = _step(run), run.last_checkpoint() or 0, next(iter(_beginnings(run)[known:]), None)
+            made.append(Interruption(victim, *killed, process.returncode, *reached))
         elif process.returncode == 0:
             return run, made
         else:
@@ -137,8 +142,10 @@ def _step(run: RunFolder) -> int:
     return max((record.step for record in read_metrics(run.metrics)), default=0) if run.metrics.is_file() else 0
 
 
-def _saved(run: RunFolder) -> int:
-    return max(run.checkpoint_steps(), default=0)
+def _beginnings(run: RunFolder) -> list[int]:
+    """The step from which each start so far has begun to train."""
+    said = (re.match(r"resuming from step (\d+)|starting from", entry.stage) for entry in read_stages(run.stages))
+    return [int(match[1] or 0) for match in said if match]
 
 
 def numbers(run: RunFolder) -> dict[int, dict[str, Any]]:

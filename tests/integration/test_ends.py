@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from runs import SHORT, Finished, command, environment
 
 from harness.records.metrics import MetricsTail, read_metrics
 from harness.records.run_folder import RunFolder
+from harness.records.stages import read_stages
 from harness.records.status import read_status
 
 pytestmark = pytest.mark.alone
@@ -84,6 +86,11 @@ def test_killed_and_resumed(tmp_path: Path, harness: Callable[..., Finished]) ->
     assert (status.state, status.error.type) == ("failed", "ProcessDied")
     assert gone(before), "what a killed driver had started must not outlive it"
 
+    *_, step, newest = run.checkpoint_steps()
+    os.truncate(run.checkpoints / f"global_step_{newest}/actor/model_world_size_1_rank_0.pt", 1000)
+    (run.checkpoints / "latest_checkpointed_iteration.txt").write_text("")
+    assert f"go on from step {step}: " in read_status(run).error.remedy
+
     refused = harness("train", "--resume", str(run.path), "actor_rollout_ref.actor.optim.lr=1", folder=tmp_path)
     assert refused.code == 2
     assert "actor_rollout_ref.actor.optim.lr" in refused.err
@@ -92,6 +99,9 @@ def test_killed_and_resumed(tmp_path: Path, harness: Callable[..., Finished]) ->
     assert resumed.code == 0, resumed.err
     assert resumed.run.path.resolve() == run.path.resolve()
     assert read_status(run).state == "done"
+    assert f"global_step_{newest} is not whole and is passed over" in resumed.log()
+    assert f"resuming from step {step} of 4" in [entry.stage for entry in read_stages(run.stages)]
+    assert run.checkpoint_steps() == [1, 2, 3, 4], "the torn one has been made again"
     steps = [json.loads(line)["step"] for line in run.metrics.read_text().splitlines()]
     assert steps == sorted(set(steps)), "one object a step"
     whole = harness("train", *SHORT, *long)

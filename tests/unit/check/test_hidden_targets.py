@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from harness.check.find import find_problems
 from harness.cli import main
 from harness.config.compose import compose_config, resolve
+from harness.records.checkpoints import begin, complete
 
 TINY = "experiment=quickstart_tiny"
 HOSTILE = "raise SystemExit('hostile_place was imported')\n"
@@ -111,8 +112,8 @@ def test_in_a_classic_file(hostile: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("command", [["train", "--resume", "outputs/a/b"], ["evaluate", "outputs/a/b"]])
 def test_in_a_checkpoints_configuration(command: list[str], hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = hostile / "outputs/a/b"
-    (run / "checkpoints/global_step_1").mkdir(parents=True)
-    (run / "checkpoints/latest_checkpointed_iteration.txt").write_text("1")
+    begin(run / "checkpoints/global_step_1")
+    complete(run / "checkpoints/global_step_1")
     config = resolve(compose_config([TINY, "run_dir=outputs/a/b", "run_id=b"]))
     config.policy_loss = {"_target_": "hostile_place.f"}
     OmegaConf.save(config, run / "config.yaml")

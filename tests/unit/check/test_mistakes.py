@@ -651,6 +651,17 @@ MISTAKES: list[tuple[list[str], list[tuple[str, str, str]]]] = [
         ],
     ),
     (
+        ["actor_rollout_ref.actor.checkpoint.async_save=true"],
+        [
+            (
+                "checkpoint",
+                "actor_rollout_ref.actor.checkpoint.async_save=true: verl's V1 trainer never ends such a save, so no run "
+                "could go on from it.",
+                "Leave it false.",
+            )
+        ],
+    ),
+    (
         ["advantage_fn._target_=harness.launch.doctor.os.system"],
         [
             (

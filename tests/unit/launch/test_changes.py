@@ -13,6 +13,7 @@ from harness.config.fingerprint import fingerprint
 from harness.errors import ConfigurationError
 from harness.launch.changes import record_changes, resumable_config, set_aside
 from harness.launch.record import open_run
+from harness.records.checkpoints import begin, complete
 from harness.records.run_folder import RunFolder
 
 
@@ -31,7 +32,9 @@ def test_what_decides_the_result_changes_on_request_and_is_told(run: RunFolder) 
         resumable_config(run, ["run_dir=elsewhere"], allow=True)
     assert caught.value.remedy == "Leave them out, or start a new run."
     config = resumable_config(run, words, allow=True)
-    (run.checkpoints / "global_step_3").mkdir(parents=True)
+    begin(run.checkpoints / "global_step_3")
+    complete(run.checkpoints / "global_step_3")
+    begin(run.checkpoints / "global_step_4")
     record_changes(run, config, words)
     about = json.loads(run.provenance.read_text())
     (change,) = about["changes"]
@@ -46,7 +49,8 @@ def test_what_decides_the_result_changes_on_request_and_is_told(run: RunFolder) 
 def test_beginning_again_loses_nothing(run: RunFolder) -> None:
     for number in (1, 2):
         run.metrics.write_text(f"{number}\n")
-        (run.checkpoints / "global_step_2").mkdir(parents=True)
+        begin(run.checkpoints / "global_step_2")
+        complete(run.checkpoints / "global_step_2")
         set_aside(run)
         assert (run.path / "earlier" / str(number) / "metrics.jsonl").read_text() == f"{number}\n"
     assert sorted(path.name for path in run.path.iterdir()) == [

@@ -11,7 +11,8 @@ from harness.config.classic import classic_words
 from harness.config.compose import compose_config, resolve
 from harness.errors import ConfigurationError
 from harness.launch.changes import recorded_config
-from harness.launch.command import dry_resume
+from harness.launch.command import dry_resume, evaluate_run
+from harness.records.checkpoints import begin, complete
 from harness.records.run_folder import RunFolder
 
 
@@ -40,6 +41,15 @@ def test_a_resume_leaves_seed_and_places_as_they_are(tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match=f"{key} would differ"):
             dry_resume(str(run.path), [word])
     assert "would go on with" in dry_resume(str(run.path), ["trainer.save_freq=2"])
-    (run.checkpoints / "global_step_4").mkdir(parents=True)
+    begin(run.checkpoints / "global_step_4")
+    complete(run.checkpoints / "global_step_4")
+    begin(run.checkpoints / "global_step_6")
     assert "from step 4" in dry_resume(str(run.path), [])
     assert not run.log.exists(), "a dry run runs nothing"
+
+
+def test_a_torn_checkpoint_is_none_to_evaluate(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path, "name", None)
+    begin(run.checkpoints / "global_step_2")
+    with pytest.raises(ConfigurationError, match="has no whole checkpoint"):
+        evaluate_run(str(run.path), [])

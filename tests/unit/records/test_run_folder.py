@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from harness.errors import ConfigurationError
+from harness.records.checkpoints import begin, complete
 from harness.records.run_folder import RunFolder, new_run_id
 from harness.records.status import read_status
 
@@ -82,9 +83,13 @@ def test_opening_something_else_says_which_runs_there_are(tmp_path):
 def test_checkpoint_steps_are_numbers_in_order(tmp_path):
     folder = RunFolder(tmp_path)
     assert folder.checkpoint_steps() == []
+    assert folder.last_checkpoint() is None
     for name in ("global_step_5", "global_step_10", "latest", "global_step_x"):
-        (folder.checkpoints / name).mkdir(parents=True)
+        begin(folder.checkpoints / name)
+        complete(folder.checkpoints / name)
+    begin(folder.checkpoints / "global_step_15")
     assert folder.checkpoint_steps() == [5, 10]
+    assert folder.last_checkpoint() == 10
 
 
 def test_a_path_is_shown_as_a_person_types_it(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from harness.records.checkpoints import begin, complete
 from harness.records.process import is_alive, process_started
 from harness.records.run_folder import RunFolder
 from harness.records.state import save_status
@@ -105,7 +106,9 @@ def test_a_killed_run_with_a_checkpoint_says_how_to_go_on(folder):
     child = _start(folder)
     child.kill()
     child.communicate()
-    (folder.checkpoints / "global_step_10").mkdir(parents=True)
+    begin(folder.checkpoints / "global_step_10")
+    complete(folder.checkpoints / "global_step_10")
+    begin(folder.checkpoints / "global_step_11")
     assert f"go on from step 10: harness train --resume {folder}" in read_status(folder).error.remedy
 
 

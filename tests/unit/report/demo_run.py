@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.records.atomic import write_yaml
+from harness.records.checkpoints import begin, complete
 from harness.records.generations import Generation, write_generations
 from harness.records.metrics import MetricsWriter
 from harness.records.provenance import Provenance
@@ -50,7 +51,8 @@ def make_demo_run(
             _validate(folder, step, rows[step], ability, 0.3 + 0.45 * step / steps, rng)
     _write_metrics(folder, rows)
     folder.log.write_text("INFO starting\n" + "(TaskRunner pid=7) step done\n" * 20)
-    (folder.checkpoints / f"global_step_{steps}").mkdir(parents=True)
+    begin(folder.checkpoints / f"global_step_{steps}")
+    complete(folder.checkpoints / f"global_step_{steps}")
     status.advance(steps)
     _finish(status, folder, end)
     return folder

@@ -8,6 +8,7 @@ import json
 import pytest
 from rich.console import Console
 
+from harness.records.checkpoints import begin, complete
 from harness.records.metrics import MetricsWriter, StepRecord
 from harness.records.run_folder import RunFolder
 from harness.records.state import RunError
@@ -140,7 +141,8 @@ def test_the_end_shows_before_and_after_the_places_and_whole_commands(folder, wi
         writer.write(step, {**_step(step, 0.1 * step).metrics, **({ACC: 0.75} if step == 3 else {})})
     folder.log.write_text("x")
     folder.overrides.write_text("[experiment=a, seed=1]")
-    (folder.checkpoints / "global_step_3").mkdir(parents=True)
+    begin(folder.checkpoints / "global_step_3")
+    complete(folder.checkpoints / "global_step_3")
     status.done()
     view, out, errors = _view(folder, width=width)
     view.finish()
@@ -232,7 +234,8 @@ def test_a_resumed_view_counts_from_its_first_record():
 def test_what_to_try_next_is_neither_the_same_nor_impossible(folder, words, commands):
     folder.overrides.write_text(json.dumps(words))
     if "plugins=[mine]" in words:
-        (folder.checkpoints / "global_step_3").mkdir(parents=True)
+        begin(folder.checkpoints / "global_step_3")
+        complete(folder.checkpoints / "global_step_3")
     assert next_commands(folder) == [f"{program()} {command}" for command in commands]
 
 
