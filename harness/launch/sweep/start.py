@@ -9,9 +9,10 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 from harness.errors import Interrupted
+from harness.launch.slurm.accepted import submitting, surely_submitted
 from harness.launch.slurm.commands import SlurmError
-from harness.launch.slurm.script import Array, gpu_hours, sbatch_script
-from harness.launch.slurm.submit import submit, submitted
+from harness.launch.slurm.script import Array, hours_to_book, sbatch_script
+from harness.launch.slurm.submit import submit
 from harness.launch.stops import CANCEL_MARK
 from harness.launch.sweep.drive import run_in_this_process
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
@@ -33,16 +34,21 @@ def start_sweep(words: Sequence[str], wait: bool = False) -> tuple[SweepFolder, 
         The sweep, and whether every run is done (or, where nothing was waited for, submitted).
     """
     sweep = make_sweep(words)
-    return sweep, start_runs(sweep, sweep.plan(), sweep.plan().runs, wait)
+    plan = sweep.plan()
+    with submitting(sweep):
+        submit_runs(sweep, plan, plan.runs)
+    return sweep, start_runs(sweep, plan, plan.runs, wait)
 
 
 def resume_sweep(path: str, wait: bool = False) -> tuple[SweepFolder, bool]:
     """Start what a sweep has not started, or was stopped in the middle of; nothing is started twice."""
     sweep = SweepFolder.open(path)
-    plan = sweep.plan()
-    known = submitted(sweep) if plan.launcher == "slurm" else {}
-    rows = [row for row in read_ledger(sweep, plan) if not (sweep.run(row.run).path / CANCEL_MARK).exists()]
-    left = [row.run for row in rows if row.run.index not in known and _is_open(row)]
+    with submitting(sweep):
+        plan = sweep.plan()
+        known = surely_submitted(sweep) if plan.launcher == "slurm" else {}
+        rows = [row for row in read_ledger(sweep, plan) if not (sweep.run(row.run).path / CANCEL_MARK).exists()]
+        left = [row.run for row in rows if row.run.index not in known and _is_open(row)]
+        submit_runs(sweep, plan, left)
     return sweep, start_runs(sweep, plan, left, wait)
 
 
@@ -60,7 +66,7 @@ def dry_sweep(words: Sequence[str]) -> str:
     lines = [f"# {len(planned)} runs in {root}/<sweep_id>/"]
     lines += [f"#   {each.point.label}" for each in planned]
     if cluster.launcher == "slurm":
-        lines.append(f"# at most {gpu_hours(cluster, len(planned)):,.0f} GPU hours")
+        lines.append(f"# {hours_to_book(cluster, len(planned))}")
         lines.append(
             sbatch_script(cluster, Array(range(len(planned)), sweep.path, str(config.name), sweep.path / "code"))
         )
@@ -69,19 +75,16 @@ def dry_sweep(words: Sequence[str]) -> str:
 
 
 def start_runs(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], wait: bool) -> bool:
-    """Submit these runs, or run them here.
+    """Run these here; of Slurm's, which are submitted, wait for the whole sweep if asked to.
 
     Returns:
         Whether every run of the sweep is done; where nothing was waited for, that they are submitted.
 
     Raises:
-        SlurmError: Slurm refused them.
         Interrupted: A person has stopped the sweep, or the watching of one that Slurm runs.
     """
-    if plan.launcher == "slurm":
-        _submit(sweep, plan, runs)
-        if not wait:
-            return True
+    if plan.launcher == "slurm" and not wait:
+        return True
     try:
         _watch(sweep, plan) if plan.launcher == "slurm" else _run(sweep, plan, runs)
     except KeyboardInterrupt as error:
@@ -107,14 +110,20 @@ def run_and_wait(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun]) -> 
         SlurmError: Slurm refused them.
     """
     if plan.launcher == "slurm":
-        _submit(sweep, plan, runs)
+        with submitting(sweep):
+            submit_runs(sweep, plan, runs)
         _watch(sweep, plan)
     else:
         _run(sweep, plan, runs)
 
 
-def _submit(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun]) -> None:
-    if not runs:
+def submit_runs(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun]) -> None:
+    """Queue these in Slurm, where the sweep is Slurm's; its caller is `submitting`.
+
+    Raises:
+        SlurmError: Slurm refused them.
+    """
+    if not runs or plan.launcher != "slurm":
         return
     try:
         submit(sweep, plan, [run.index for run in runs], sweep.path.parent.name)
