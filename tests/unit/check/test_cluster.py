@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
+from guides import GUIDES, commands
 
 from harness.check.find import find_problems
+from harness.cli import main
 from harness.config.compose import compose_config
 from harness.errors import ConfigurationError
 
@@ -130,14 +133,33 @@ def test_a_login_node_without_a_gpu_plans_for_the_nodes_gpus() -> None:
     assert (config.trainer.nnodes, config.trainer.n_gpus_per_node) == (2, 8)
 
 
-GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "slurm.md"
+GUIDE = GUIDES / "slurm.md"
+TRIED = sorted({line for line in commands("slurm") if "experiment=" in line})
+
+
+def write_cluster(folder: Path) -> str:
+    """The guide's own cluster, in a project."""
+    (folder / "conf/cluster").mkdir(parents=True)
+    yaml = GUIDE.read_text().partition("```yaml\n")[2].partition("```")[0]
+    (folder / "conf/cluster/lab.yaml").write_text(yaml)
+    return yaml
+
+
+@pytest.mark.parametrize("command", TRIED)
+def test_the_guides_commands_plan(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cluster(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    _, verb, *words = [word for word in shlex.split(command) if word not in ("--deep", "--dry-run")]
+    assert main([verb, *words, *(["--dry-run"] if verb == "train" else [])]) == 0, capsys.readouterr().err
+    shown = capsys.readouterr().out
+    assert verb == "check" or "#SBATCH --exclude=node7\n" in shown
 
 
 def test_the_guides_own_cluster_composes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "conf/cluster").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    yaml = GUIDE.read_text().partition("```yaml\n")[2].partition("```")[0]
-    (tmp_path / "conf/cluster/lab.yaml").write_text(yaml)
+    yaml = write_cluster(tmp_path)
     words = ["experiment=quickstart_tiny", "cluster=lab", "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=16"]
     config = compose_config(words)
     assert (config.cluster.launcher, config.cluster.partition, config.trainer.n_gpus_per_node) == (
