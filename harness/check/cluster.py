@@ -12,7 +12,7 @@ from harness.errors import ConfigurationError
 
 LAUNCHERS = ("local", "slurm", "debug")
 ON_HANG = ("fail", "retry", "warn")
-START_MINUTES = 5  # a warning that comes before a run has loaded its model and done a step only makes it start again
+START_MINUTES = 3  # a warning that comes before a run has loaded its model and done a step only makes it start again
 _LEAST = {"nodes": 1, "gpus_per_node": 0, "cpus_per_node": 1, "memory_gb": 0, "gpu_memory_gb": 0, "at_once": 1,
           "grace_seconds": 1, "requeues": 0}  # fmt: skip
 _TEXT = ("partition", "account", "qos", "gpu", "gpu_type", "constraint")

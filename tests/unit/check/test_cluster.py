@@ -49,10 +49,10 @@ def told(*words: str) -> list[str]:
         ("cluster.time=4h", "cluster.time=4h: minutes, HH:MM:SS or D-HH:MM:SS is needed."),
         ("cluster.time=0", "cluster.time=0: minutes, HH:MM:SS or D-HH:MM:SS is needed."),
         ("cluster.setup=module", "cluster.setup=module: a list of texts is needed, such as [module load cuda]."),
-        ("cluster.time=9", "cluster.time=9: of 9 minutes, cluster.grace_seconds=300 leave less than 5 to train in."),
+        ("cluster.time=7", "cluster.time=7: of 7 minutes, cluster.grace_seconds=300 leave less than 3 to train in."),
         (
             "cluster.grace_seconds=90000",
-            "cluster.time=24:00:00: of 1440 minutes, cluster.grace_seconds=90000 leave less than 5 to train in.",
+            "cluster.time=24:00:00: of 1440 minutes, cluster.grace_seconds=90000 leave less than 3 to train in.",
         ),
         ("cluster.extra=[exclude]", "cluster.extra=['exclude']: 'exclude' is no option of sbatch; they begin with --."),
         (
@@ -75,8 +75,8 @@ def test_a_retry_that_would_never_come() -> None:
 def test_a_warning_that_would_come_at_the_start() -> None:
     given = [*CPU, "cluster.time=5", "cluster.grace_seconds=290"]
     (problem,) = [each for each in find_problems(compose_config(given), given) if not each.warning]
-    assert problem.remedy == "Set cluster.time to 10 or more, or a shorter cluster.grace_seconds."
-    assert told("cluster.time=6", "cluster.grace_seconds=60") == []
+    assert problem.remedy == "Set cluster.time to 8 or more, or a shorter cluster.grace_seconds."
+    assert told("cluster.time=4", "cluster.grace_seconds=60") == []
 
 
 def test_a_gpu_training_without_gpus() -> None:
@@ -87,7 +87,7 @@ def test_a_gpu_training_without_gpus() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["cluster.partition=main", "cluster.time=30", "cluster.time=10", "cluster.time=1-12", "cluster.memory_gb=1.5", "cluster.at_once=4",
+    ["cluster.partition=main", "cluster.time=30", "cluster.time=8", "cluster.time=1-12", "cluster.memory_gb=1.5", "cluster.at_once=4",
      "cluster.watchdog=null", "cluster.watchdog.minutes=null", "cluster.watchdog.on_hang=retry",
      "cluster.extra=['--exclude=node7',--exclusive]", "cluster.setup=['module load cuda']"],
 )  # fmt: skip
