@@ -54,12 +54,12 @@ def plan(runs: int) -> dict[str, Any]:
     """`harness train -m`, in parts, and `harness sweep status` of it."""
     from harness.launch.sweep.commands import sweep_cancel, sweep_status
     from harness.launch.sweep.prepare import make_sweep
-    from harness.launch.sweep.start import start_runs
+    from harness.launch.sweep.start import submit_runs
 
     start = time.perf_counter()
     sweep = make_sweep(words(runs))
     planned = time.perf_counter()
-    start_runs(sweep, sweep.plan(), sweep.plan().runs, wait=False)
+    submit_runs(sweep, sweep.plan(), sweep.plan().runs)
     submitted = time.perf_counter()
     sweep_status(str(sweep.path))
     asked = time.perf_counter()

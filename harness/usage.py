@@ -22,7 +22,7 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
   sweep logs DIR RUN        a run's log; -f follows it
   sweep cancel DIR [RUN…]   stop runs, all by default
   sweep retry DIR [RUN…]    start failed runs again, each from its last checkpoint
-      --all --wait          cancelled and preempted ones too; return when every run has ended
+      --all --wait          cancelled ones too; return when every run has ended
       --afresh              from the start; what was reached is kept in RUN/earlier
       --allow-changes       overrides after the runs, such as cluster.memory_gb=64, may change what decides the result
   compare DIR…              which was better: runs, sweeps, folders, wandb:entity/project[/group], mixed

@@ -12,6 +12,7 @@ from harness.errors import ConfigurationError
 
 LAUNCHERS = ("local", "slurm", "debug")
 ON_HANG = ("fail", "retry", "warn")
+START_MINUTES = 3  # a warning that comes before a run has loaded its model and done a step only makes it start again
 _LEAST = {"nodes": 1, "gpus_per_node": 0, "cpus_per_node": 1, "memory_gb": 0, "gpu_memory_gb": 0, "at_once": 1,
           "grace_seconds": 1, "requeues": 0}  # fmt: skip
 _TEXT = ("partition", "account", "qos", "gpu", "gpu_type", "constraint")
@@ -69,10 +70,7 @@ def _watchdog(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[P
 
 
 def _slurm(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Problem]:
-    try:
-        minutes(cluster.get("time"))
-    except ConfigurationError as error:
-        yield Problem("cluster", "cluster.time", error.message, error.remedy, cluster.get("time"))
+    yield from _time(tree, cluster)
     for name, example in (("setup", "[module load cuda]"), ("extra", "['--exclude=node7']")):
         if not isinstance(given := cluster.get(name), list) or not all(isinstance(each, str) for each in given):
             yield _wrong(tree, name, f"a list of texts is needed, such as {example}")
@@ -86,6 +84,19 @@ def _slurm(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Prob
     if isinstance(gpus, int) and gpus > 0 and device == "cpu":
         what = "with trainer.device=cpu, GPUs would be booked and not used"
         yield _wrong(tree, "gpus_per_node", what, "Set cluster.gpus_per_node=0.")
+
+
+def _time(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Problem]:
+    try:
+        limit = minutes(cluster.get("time"))
+    except ConfigurationError as error:
+        yield Problem("cluster", "cluster.time", error.message, error.remedy, cluster.get("time"))
+        return
+    grace = cluster.get("grace_seconds")
+    if isinstance(grace, int) and limit * 60 < grace + START_MINUTES * 60:
+        what = f"of {limit} minutes, cluster.grace_seconds={grace} leave less than {START_MINUTES} to train in"
+        least = START_MINUTES + -(-grace // 60)
+        yield _wrong(tree, "time", what, f"Set cluster.time to {least} or more, or a shorter cluster.grace_seconds.")
 
 
 def _nodes(tree: Mapping[str, Any], cluster: Mapping[str, Any]) -> Iterator[Problem]:

@@ -21,13 +21,14 @@ def minutes(value: Any) -> int:
     Raises:
         ConfigurationError: It is none of these, or less than a minute.
     """
-    seconds = _seconds(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else None
-    if not seconds or seconds > LONGEST_MINUTES * 60:
+    given = seconds(str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    if not given or given > LONGEST_MINUTES * 60:
         raise ConfigurationError(f"cluster.time={value}: {FORMS} is needed.", 'Write it in quotes in YAML: "24:00:00".')
-    return -(-seconds // 60)
+    return -(-given // 60)
 
 
-def _seconds(text: str) -> int | None:
+def seconds(text: str) -> int | None:
+    """What a time of Slurm's is in seconds, None where it is none, such as ``UNLIMITED``; a bare number is minutes."""
     match = _CLOCK.fullmatch(text.strip())
     if not match:
         return None

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.launch.slurm.own_job import restart_count, was_cancelled
 from harness.launch.slurm.requeue import requeue
 from harness.records.status import RunError, StatusWriter, read_status
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from harness.records.run_folder import RunFolder
 
 AGAIN = 75  # EX_TEMPFAIL: the exit code of a job that is to be started again
+RAISE = "Raise cluster.requeues, and start it again: harness sweep retry."
 RESTARTS = "HARNESS_RESTART_COUNT"  # variable: how often the local pool has, as Slurm's SLURM_RESTART_COUNT
 
 
@@ -29,17 +31,37 @@ def start_again(sweep: SweepFolder, run: RunFolder, most: int, slurm: bool, why:
         why: What stopped it this time.
 
     Returns:
-        The exit code: 75, or 1 where it has been started often enough.
+        The exit code: 75, or 1 where it will not be: it has been started often enough, or was cancelled.
     """
-    restarts = int(os.environ.get("SLURM_RESTART_COUNT" if slurm else RESTARTS) or 0)
+    restarts = restart_count() if slurm else int(os.environ.get(RESTARTS) or 0)
+    writer = StatusWriter(run)
+    if slurm and was_cancelled():
+        writer.queued()  # it is not preempted any more, as nothing will start it again
+        writer.cancelled()
+        return 1
     if restarts >= most:
         sys.stderr.write(f"{give_up(run, restarts, why).message}\n")
         return 1
     if slurm:
-        requeue(sweep, run, restarts, why)
-    else:
-        StatusWriter(run).queued()
+        return AGAIN if requeue(sweep, run, why) else 1
+    writer.queued()
     return AGAIN
+
+
+def refuse_start(run: RunFolder, most: int) -> str:
+    """Record that Slurm itself has started a run again too often, as it does after preemptions and lost nodes.
+
+    Returns:
+        What is wrong; empty where the run may start.
+    """
+    if (restarts := restart_count()) <= most:
+        return ""
+    message = f"Slurm has started it again {restarts} times, more often than cluster.requeues={most}."
+    writer = StatusWriter(run)
+    if writer.status.state != "failed":  # else the last start has told why
+        writer.queued()  # a preempted run that nothing will start again
+        writer.failed(RunError("RequeueLimit", message, RAISE))
+    return message
 
 
 def give_up(run: RunFolder, restarts: int, why: str = "") -> RunError:
@@ -47,7 +69,7 @@ def give_up(run: RunFolder, restarts: int, why: str = "") -> RunError:
     last = read_status(run).error
     if last is None:
         message = f"{why} It has been stopped {restarts + 1} times and requeued {restarts} times.".strip()
-        error = RunError("RequeueLimit", message, "Raise cluster.requeues, and start it again: harness sweep retry.")
+        error = RunError("RequeueLimit", message, RAISE)
     else:
         times = "once" if restarts == 1 else f"{restarts} times"
         message = f"{last.message}; it has been started again {times} before (cluster.requeues)"

@@ -63,16 +63,18 @@ def resume_run(path: str, overrides: Sequence[str], allow: bool = False) -> str:
     """
     run = RunFolder.open(path)
     config = resumable_config(run, overrides, allow)
-    if OmegaConf.select(config, "cluster.launcher") == "slurm":
-        raise ConfigurationError(
-            f"{run.shown()} is a run of a sweep on Slurm; this machine is not where it belongs.",
-            f"harness sweep retry {RunFolder(run.path.parent).shown()} {run.run_id}, or add cluster.launcher=local.",
-        )
+    again = f"harness sweep retry {RunFolder(run.path.parent).shown()} {run.run_id}"
+    _require_this_machine(config, run.shown(), f"{again}, or add cluster.launcher=local.")
     require_valid(config, overrides)
     record_changes(run, config, overrides)
     manager = build_manager(config, overrides)
     manager.resume(run)
     return run.shown()
+
+
+def _require_this_machine(config: DictConfig, what: str, remedy: str) -> None:
+    if OmegaConf.select(config, "cluster.launcher") == "slurm":
+        raise ConfigurationError(f"{what} belongs on Slurm (cluster.launcher), and not on this machine.", remedy)
 
 
 def dry_resume(path: str, overrides: Sequence[str], allow: bool = False) -> str:
@@ -91,10 +93,15 @@ def evaluate_run(target: str, overrides: Sequence[str]) -> str:
         target: A run, whose last checkpoint counts; a ``global_step_N`` folder of one; or a Hugging Face model folder,
             which is validated with what the overrides compose to.
         overrides: Words of the command.
+
+    Raises:
+        ConfigurationError: It has nothing to be validated, or is Slurm's.
     """
     path = Path(target)
+    remedy = f"In a job of your own, or where there is a GPU: harness evaluate {target} cluster.launcher=local"
     if is_model_folder(path):
         config = compose_config([*overrides, f"actor_rollout_ref.model.path={quoted(str(path.resolve()))}"])
+        _require_this_machine(config, target, remedy)
         manager = build_manager(config, overrides)
         manager.evaluate()
         return manager.run.shown()
@@ -108,6 +115,7 @@ def evaluate_run(target: str, overrides: Sequence[str]) -> str:
             )
         checkpoint = checkpoint_at(run.checkpoints, step)
     config = recorded_config(run, overrides)
+    _require_this_machine(config, run.shown(), remedy)
     with open_dict(config):
         config.run_id, config.name = None, f"{config.name}-evaluate"
         # the record holds the other run's own paths: left as they are, its generations would be written over

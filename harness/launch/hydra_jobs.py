@@ -21,6 +21,7 @@ from omegaconf import OmegaConf, open_dict
 from harness.config.durations import minutes
 from harness.errors import HarnessError
 from harness.launch.slurm.script import resources
+from harness.launch.slurm.submit import array_limit
 from harness.launch.slurm.view import view_jobs
 
 if TYPE_CHECKING:
@@ -152,8 +153,7 @@ def _on_slurm(jobs: Sequence[HydraJob], options: DictConfig) -> list[JobReturn]:
     executor = submitit.SlurmExecutor(folder=str(options.folder), max_num_timeout=int(options.requeues))
     together = options.at_once or len(jobs)
     executor.update_parameters(job_name="hydra", array_parallelism=together, **resources(options))
-    with executor.batch():
-        submitted = [executor.submit(job) for job in jobs]
+    submitted = _submitted(executor, jobs)
     returns: dict[int, JobReturn] = {}
     gone: dict[int, float] = {}  # when a job was first seen to have ended without a result
     while True:
@@ -172,6 +172,16 @@ def _on_slurm(jobs: Sequence[HydraJob], options: DictConfig) -> list[JobReturn]:
             break
         time.sleep(ASK_SLURM_SECONDS)
     return [returns[index] for index in range(len(jobs))]
+
+
+def _submitted(executor: submitit.Executor, jobs: Sequence[HydraJob]) -> list[submitit.Job[JobReturn]]:
+    """As arrays of what the cluster takes at most; ``at_once`` counts for each."""
+    submitted: list[submitit.Job[JobReturn]] = []
+    most = array_limit()
+    for first in range(0, len(jobs), most):
+        with executor.batch():
+            submitted += [executor.submit(job) for job in jobs[first : first + most]]
+    return submitted
 
 
 def _return_of(job: HydraJob, submitted: submitit.Job[JobReturn], how: str) -> JobReturn:

@@ -98,8 +98,18 @@ def _memory(gigabytes: float | None) -> str | None:
 
 
 def gpu_hours(cluster: DictConfig, runs: int) -> float:
-    """The most GPU hours that so many runs may take before their time limit."""
+    """The most GPU hours that so many runs may take before their time limit, each started once."""
     return runs * int(cluster.nodes) * int(cluster.gpus_per_node) * minutes(cluster.time) / 60
+
+
+def hours_to_book(cluster: DictConfig, runs: int) -> str:
+    """The most GPU hours that so many runs may take, in words: after a time limit a run is started again."""
+    once, requeues = gpu_hours(cluster, runs), int(cluster.requeues or 0)
+    told = f"at most {once:,.0f} GPU hours"
+    if not once or not requeues:
+        return told
+    most = once * (1 + requeues)
+    return f"{told} up to the first time limits, {most:,.0f} with every requeue (cluster.requeues={requeues})"
 
 
 def _indices(numbers: Sequence[int]) -> str:

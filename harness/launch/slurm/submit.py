@@ -1,20 +1,17 @@
-"""Submits a sweep's runs as arrays, so that a submission that is killed at any point can be completed.
-
-Before each array its token is noted in the journal, and its job's number after. A token without a number is looked up
-in Slurm by the job's name: what was accepted is adopted, the rest is submitted.
-"""
+"""Submits a sweep's runs as arrays, each noted in the journal before and after, as `accepted` needs it."""
 
 from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import OmegaConf
 
-from harness.launch.slurm.commands import SlurmError, slurm
+from harness.launch.slurm.commands import NoAnswerError, SlurmError, slurm
 from harness.launch.slurm.script import Array, sbatch_script
 
 if TYPE_CHECKING:
@@ -45,26 +42,18 @@ def submit(sweep: SweepFolder, plan: Plan, indices: Sequence[int], name: str) ->
         script = sbatch_script(cluster, Array(tasks, sweep.path, token, sweep.code(plan), offset))
         (sweep.logs / f"{token}.sbatch").write_text(script)
         about = {"token": token, "offset": offset, "tasks": tasks}
-        sweep.note(event="submitting", **about)
-        answer = slurm("sbatch", "--parsable", given=script)
+        sweep.note(event="submitting", time=time.time(), **about)
+        try:
+            answer = slurm("sbatch", "--parsable", given=script)
+        except NoAnswerError:
+            raise
+        except SlurmError:
+            sweep.note(event="refused", token=token)
+            raise
         job = answer.stdout.strip().partition(";")[0]
         sweep.note(event="submitted", job=job, **about)
         jobs.append(job)
     return jobs
-
-
-def submitted(sweep: SweepFolder) -> dict[int, str]:
-    """The last job of each run that Slurm has accepted, ``ARRAY_TASK``; adopts what a killed submission left."""
-    entries = sweep.journal()
-    known = {str(entry["token"]) for entry in entries if entry.get("event") == "submitted"}
-    for entry in [entry for entry in entries if entry.get("event") == "submitting" and entry["token"] not in known]:
-        if job := _job_named(str(entry["token"])):
-            sweep.note(**{**entry, "event": "submitted", "job": job, "adopted": True})
-    found: dict[int, str] = {}
-    for entry in sweep.journal():
-        if entry.get("event") == "submitted":
-            found |= {entry["offset"] + task: f"{entry['job']}_{task}" for task in entry["tasks"]}
-    return found
 
 
 def array_limit() -> int:
@@ -81,16 +70,3 @@ def _parts(indices: Sequence[int], most: int) -> list[tuple[int, list[int]]]:
     """Arrays, ``(offset, tasks)``, whose tasks are below the limit in number and count."""
     blocks = groupby(sorted(indices), key=lambda index: index // most * most)
     return [(offset, [index - offset for index in block]) for offset, block in blocks]
-
-
-def _job_named(token: str) -> str:
-    """The array that bears this name, queued, running or ended a short while ago; empty where there is none."""
-    for command in (("squeue", "-h", "-o", "%F", "-t", "all", "-n", token), ("sacct", "-n", "-X", "-P", "-o", "JobID",
-                                                                             "--name", token)):  # fmt: skip
-        try:
-            lines: list[Any] = slurm(*command).stdout.split()
-        except SlurmError:
-            continue
-        if lines:
-            return str(lines[0]).partition("_")[0]
-    return ""

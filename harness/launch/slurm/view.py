@@ -1,12 +1,14 @@
-"""Slurm's own view of jobs, from ``sacct`` where there is accounting, else from ``squeue`` and ``scontrol``."""
+"""Slurm's own view of jobs: from ``squeue`` and ``scontrol``, and from ``sacct`` what these have forgotten."""
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from harness.launch.slurm.commands import SlurmError, slurm
+from harness.launch.slurm.commands import NoAccountingError, NoSuchJobError, SlurmError, slurm
 
 WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "CONFIGURING", "SUSPENDED", "RESV_DEL_HOLD"})
 GOING = frozenset({"RUNNING", "COMPLETING", "STAGE_OUT", "SIGNALING", "STOPPED"})
@@ -50,17 +52,25 @@ def view_jobs(jobs: Collection[str]) -> dict[str, JobView] | None:
     if not arrays:
         return {}
     try:
-        slurm("scontrol", "ping")
-    except SlurmError:
+        found = {**_remembered(arrays), **_queued(arrays)}
+        if forgotten := sorted({job.partition("_")[0] for job in jobs if job not in found}):
+            found = {**_accounted(forgotten), **found}
+    except SlurmError as error:
+        _warn(error.message)
         return None
-    found = {**_remembered(arrays), **_accounted(arrays), **_queued(arrays)}
     return {job: found[job] for job in jobs if job in found}
+
+
+@functools.cache
+def _warn(message: str) -> None:
+    """Once in a process: what waits for jobs asks every few seconds."""
+    sys.stderr.write(f"Slurm does not answer ({message}): the states of its jobs are the last that are known.\n")
 
 
 def _queued(arrays: list[str]) -> dict[str, JobView]:
     try:
         said = slurm("squeue", "-h", "-r", "-o", "%i|%T|%r|%L", "--jobs", ",".join(arrays)).stdout
-    except SlurmError:  # none of them is there any more
+    except NoSuchJobError:
         return {}
     found = {}
     for line in said.splitlines():
@@ -73,7 +83,7 @@ def _accounted(arrays: list[str]) -> dict[str, JobView]:
     command = ["sacct", "-n", "-X", "-P", "-o", "JobID,State,ExitCode", "-j", ",".join(arrays)]
     try:
         said = slurm(*command).stdout
-    except SlurmError:
+    except NoAccountingError:
         return {}
     found = {}
     for line in said.splitlines():
@@ -88,7 +98,7 @@ def _remembered(arrays: list[str]) -> dict[str, JobView]:
     for array in arrays:
         try:
             said = slurm("scontrol", "show", "job", array, "-o").stdout
-        except SlurmError:
+        except NoSuchJobError:
             continue
         for line in said.splitlines():
             about = dict(re.findall(r"(\w+)=(\S*)", line))

@@ -18,12 +18,14 @@ from harness.check.find import require_valid
 from harness.config.fingerprint import fingerprint
 from harness.errors import ConfigurationError
 from harness.launch.changes import ALLOW, record_changes, resumable_config, set_aside
+from harness.launch.slurm.accepted import submitted, submitting, surely_submitted
 from harness.launch.slurm.commands import slurm
+from harness.launch.slurm.ends import slurm_log
 from harness.launch.stops import CANCEL_MARK
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder, find_runs, is_run
 from harness.launch.sweep.follow import print_log
 from harness.launch.sweep.ledger import Row, read_ledger
-from harness.launch.sweep.start import start_runs
+from harness.launch.sweep.start import start_runs, submit_runs
 from harness.launch.sweep.table import as_json, render
 from harness.records.status import StatusWriter
 
@@ -122,26 +124,45 @@ def sweep_retry(path: str, words: Sequence[str], flags: Collection[str] = ()) ->
         ConfigurationError: A name is no run of the sweep, or an override makes it another experiment.
     """
     sweep = SweepFolder.open(path)
-    plan = sweep.plan()
-    names = [word for word in words if "=" not in word or is_run(plan, word)]
-    overrides = [word for word in words if word not in names]
-    rows = read_ledger(sweep, plan)
-    again = ("failed", "cancelled", "preempted") if "--all" in flags or names else ("failed",)
-    chosen = {run.index for run in find_runs(plan, names)} if names else {row.run.index for row in rows}
-    left = [row.run for row in rows if row.run.index in chosen and row.status.state in again]
-    allow = ALLOW in flags or "--afresh" in flags  # what begins again is another experiment all through
-    configs = [resumable_config(sweep.run(run), overrides, allow) for run in left] if overrides else []
-    for config in configs:
-        require_valid(config, overrides)
-    if configs:
-        plan = _with_changes(sweep, plan, left, configs, overrides)
-    for run in left:
-        folder = sweep.run(run)
-        if "--afresh" in flags:
-            set_aside(folder)
-        (folder.path / CANCEL_MARK).unlink(missing_ok=True)
-        StatusWriter(folder).queued()
+    with submitting(sweep):
+        plan = sweep.plan()
+        names = [word for word in words if "=" not in word or is_run(plan, word)]
+        overrides = [word for word in words if word not in names]
+        left = _to_retry(sweep, plan, names, "--all" in flags)
+        allow = ALLOW in flags or "--afresh" in flags  # what begins again is another experiment all through
+        configs = [resumable_config(sweep.run(run), overrides, allow) for run in left] if overrides else []
+        for config in configs:
+            require_valid(config, overrides)
+        if configs:
+            plan = _with_changes(sweep, plan, left, configs, overrides)
+        for run in left:
+            folder = sweep.run(run)
+            if "--afresh" in flags:
+                set_aside(folder)
+            (folder.path / CANCEL_MARK).unlink(missing_ok=True)
+            StatusWriter(folder).queued()
+        submit_runs(sweep, plan, left)
     return sweep, start_runs(sweep, plan, left, "--wait" in flags)
+
+
+def _to_retry(sweep: SweepFolder, plan: Plan, names: Sequence[str], everything: bool) -> list[PlannedRun]:
+    """Those that have ended without being done; what goes back into Slurm's queue by itself has not."""
+    if plan.launcher == "slurm":
+        surely_submitted(sweep)  # else what a killed retry left in the queue counted as failed
+    rows = read_ledger(sweep, plan)
+    again = ("failed", "cancelled", "preempted") if everything or names else ("failed",)
+    chosen = {run.index for run in find_runs(plan, names)} if names else {row.run.index for row in rows}
+    found = [row for row in rows if row.run.index in chosen and row.status.state in again]
+    for row in [row for row in found if _comes_back(row)]:
+        found.remove(row)
+        said = f"was preempted, and its job {row.job} goes back into the queue by itself: left alone"
+        sys.stderr.write(f"{row.run.run_id} {said}\n")
+    return [row.run for row in found]
+
+
+def _comes_back(row: Row) -> bool:
+    """Whether Slurm still has its job: where it has not, the run counts as failed."""
+    return row.status.state == "preempted" and bool(row.job)
 
 
 def _with_changes(
@@ -159,10 +180,16 @@ def _with_changes(
 
 
 def sweep_log(path: str, name: str) -> Path:
-    """The log file of a run."""
+    """The log file of a run; Slurm's of its job, where the run has not come as far as to write one."""
     sweep = SweepFolder.open(path)
-    (run,) = find_runs(sweep.plan(), [name])
-    log = sweep.run(run).log
-    if not log.is_file():
+    plan = sweep.plan()
+    (run,) = find_runs(plan, [name])
+    folder = sweep.run(run)
+    if folder.log.is_file():
+        return folder.log
+    job = submitted(sweep).get(run.index, "") if plan.launcher == "slurm" else ""
+    log = slurm_log(folder, job)
+    if log is None:
         raise ConfigurationError(f"{name} has written no log yet.", f"See harness sweep status {sweep.shown()}.")
+    sys.stderr.write(f"{name} has written no log yet; this is Slurm's of job {job}, {log}\n")
     return log

@@ -11,9 +11,9 @@ from omegaconf import OmegaConf
 
 from harness.components.instantiate import instantiate
 from harness.errors import Hang, HarnessError, Interrupted, Preempted, TakenOver
-from harness.launch.again import start_again
+from harness.launch.again import refuse_start, start_again
 from harness.launch.fence import Fence
-from harness.launch.slurm.commands import kill_wait
+from harness.launch.slurm.own_job import job_number, term_seconds
 from harness.launch.stops import CANCEL_MARK, Stops
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 from harness.records.run_folder import RunFolder
@@ -39,11 +39,14 @@ def drive(sweep: SweepFolder, plan: Plan, planned: PlannedRun) -> int:
     sweep.note(event="started", index=planned.index, host=socket.gethostname(), **_job())
     if read_status(run).state == "done" or (run.path / CANCEL_MARK).exists():
         return _say(f"{run.path} is done already, or cancelled", DONE)
-    config, slurm = OmegaConf.load(run.config), plan.launcher == "slurm"
+    slurm, most = plan.launcher == "slurm", plan.cluster.get("requeues") or 0
+    if slurm and (refused := refuse_start(run, most)):
+        return _say(refused, FAILED)
+    config = OmegaConf.load(run.config)
     try:
         fence = Fence(run)
         stops = (
-            Stops(run.path, plan.cluster["grace_seconds"], kill_wait(), fence)
+            Stops(run.path, plan.cluster["grace_seconds"], term_seconds(), fence)
             if slurm
             else Stops(run.path, fence=fence)
         )
@@ -52,7 +55,7 @@ def drive(sweep: SweepFolder, plan: Plan, planned: PlannedRun) -> int:
     except TakenOver as error:
         return _say(str(error), FAILED)
     except (Preempted, Hang) as error:
-        return _say(str(error), start_again(sweep, run, plan.cluster.get("requeues") or 0, slurm, error.message))
+        return _say(str(error), start_again(sweep, run, most, slurm, error.message))
     except HarnessError as error:
         return fail(run, error)
     return DONE
@@ -76,7 +79,6 @@ def _say(text: str, code: int) -> int:
 
 
 def _job() -> dict[str, str]:
-    """The job's number in Slurm, as ``squeue`` shows it."""
-    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    job = f"{array}_{task}" if array else os.environ.get("SLURM_JOB_ID", "")
+    """The job's number in Slurm, and which start of it this is."""
+    job = job_number()
     return {"job": job, "restarts": os.environ.get("SLURM_RESTART_COUNT", "0")} if job else {}

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from harness.launch.slurm.script import LOG
-from harness.launch.slurm.submit import submitted
+from harness.launch.slurm.accepted import submitted
+from harness.launch.slurm.ends import joined
 from harness.launch.slurm.view import JobView, view_jobs
-from harness.launch.stops import CANCEL_MARK
 from harness.launch.sweep.driver import is_driven
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 from harness.records.quantities import validation_headline
@@ -20,20 +19,7 @@ from harness.records.run_folder import RunFolder
 from harness.records.state import RunError, Status
 from harness.records.status import read_status
 
-LOG_END_BYTES = 20_000
 METRIC = "val-core/"
-# Slurm's word for how a job ended → ours, with the reason in plain words
-ENDS = {
-    "OUT_OF_MEMORY": ("failed", "it took more memory than it asked for (cluster.memory_gb)"),
-    "TIMEOUT": ("failed", "it reached its time limit (cluster.time)"),
-    "NODE_FAIL": ("failed", "its node was lost"),
-    "BOOT_FAIL": ("failed", "its node did not start"),
-    "CANCELLED": ("cancelled", "cancelled"),
-    "PREEMPTED": ("preempted", "a job of higher priority took its node"),
-    "DEADLINE": ("failed", "it reached its deadline"),
-    "FAILED": ("failed", "its job failed"),
-    "COMPLETED": ("failed", "its job ended and the run recorded no end"),
-}
 
 
 @dataclass(frozen=True)
@@ -85,52 +71,14 @@ def _row(
 ) -> Row:
     view = views.get(job) if views is not None else None
     if launcher == "slurm":
-        forgotten = bool(job) and views is not None and view is None
-        status = _joined(folder, status, view, forgotten, job)
+        status = joined(folder, status, job, views)
     why = _one_line(status.error) if status.error else ""
     if status.state == "pending":
         stopped = f"{why}; " if status.error and status.error.type == "NodeLost" else ""
         why = stopped + _waits(view, job) if launcher == "slurm" else "waits for its turn"
+    elif launcher == "slurm" and job and views is None and not status.has_ended:
+        why = _waits(None, job)
     return Row(run, status, why, view.left if view else _estimate(status), _best(folder, status), job)
-
-
-def _joined(folder: RunFolder, status: Status, view: JobView | None, forgotten: bool = False, job: str = "") -> Status:
-    """The run's own word counts where it recorded an end that it saw; else Slurm's.
-
-    Args:
-        folder: The run's folder.
-        status: What the run says.
-        view: What Slurm says of its job, if anything.
-        forgotten: Whether Slurm answers and has no such job any more.
-        job: Its job, whose log tells of memory.
-    """
-    if status.state in ("done", "cancelled"):
-        return status
-    if (folder.path / CANCEL_MARK).exists() and not (view and view.is_going):
-        return replace(status, state="cancelled", error=None)
-    if forgotten and status.state in ("pending", "preempted"):
-        error = RunError("SlurmForgotten", "Slurm has no such job any more, and the run recorded no end")
-        return replace(status, state="failed", error=error)
-    if view is not None and view.is_waiting:
-        lost = status.error if status.error and status.error.type == "NodeLost" else None
-        return replace(status, state="pending", error=lost)
-    silent = status.error is not None and status.error.type == "ProcessDied"
-    if view is not None and view.is_going:
-        return replace(status, state="running", error=None) if silent else status
-    if (silent or status.state in ("pending", "running", "preempted")) and view is not None:
-        state, why = ENDS.get(view.state, ("failed", f"Slurm says {view.state}"))
-        if state == "failed" and _killed_for_memory(folder, job):
-            why = ENDS["OUT_OF_MEMORY"][1]
-        if view.why and state == "failed":
-            why = f"{why} ({view.why})"
-        return replace(status, state=state, error=RunError(f"Slurm{view.state.title()}", why, stage=status.stage))  # type: ignore[arg-type]
-    return status
-
-
-def _killed_for_memory(folder: RunFolder, job: str) -> bool:
-    """Whether Slurm's log tells so, where its word for the job does not: a step is killed and the job just fails."""
-    log = folder.path.parent / "logs" / LOG.replace("%A_%a", job)
-    return bool(job) and log.is_file() and b"oom-kill event" in log.read_bytes()[-LOG_END_BYTES:]
 
 
 def _waits(view: JobView | None, job: str) -> str:

@@ -9,9 +9,10 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 from harness.errors import Interrupted
+from harness.launch.slurm.accepted import submitting, surely_submitted
 from harness.launch.slurm.commands import SlurmError
-from harness.launch.slurm.script import Array, gpu_hours, sbatch_script
-from harness.launch.slurm.submit import submit, submitted
+from harness.launch.slurm.script import Array, hours_to_book, sbatch_script
+from harness.launch.slurm.submit import submit
 from harness.launch.stops import CANCEL_MARK
 from harness.launch.sweep.devices import shares
 from harness.launch.sweep.drive import run_in_this_process
@@ -37,16 +38,21 @@ def start_sweep(words: Sequence[str], wait: bool = False, again: bool = False) -
         The sweep, and whether every run is done (or, where nothing was waited for, submitted).
     """
     sweep = make_sweep(words, again)
-    return sweep, start_runs(sweep, sweep.plan(), sweep.plan().runs, wait)
+    plan = sweep.plan()
+    with submitting(sweep):
+        submit_runs(sweep, plan, plan.runs)
+    return sweep, start_runs(sweep, plan, plan.runs, wait)
 
 
 def resume_sweep(path: str, wait: bool = False) -> tuple[SweepFolder, bool]:
     """Start what a sweep has not started, or was stopped in the middle of; nothing is started twice."""
     sweep = SweepFolder.open(path)
-    plan = sweep.plan()
-    known = submitted(sweep) if plan.launcher == "slurm" else {}
-    rows = [row for row in read_ledger(sweep, plan) if not (sweep.run(row.run).path / CANCEL_MARK).exists()]
-    left = [row.run for row in rows if row.run.index not in known and _is_open(row)]
+    with submitting(sweep):
+        plan = sweep.plan()
+        known = surely_submitted(sweep) if plan.launcher == "slurm" else {}
+        rows = [row for row in read_ledger(sweep, plan) if not (sweep.run(row.run).path / CANCEL_MARK).exists()]
+        left = [row.run for row in rows if row.run.index not in known and _is_open(row)]
+        submit_runs(sweep, plan, left)
     return sweep, start_runs(sweep, plan, left, wait)
 
 
@@ -69,34 +75,29 @@ def dry_sweep(words: Sequence[str], again: bool = False) -> str:
     lines += [f"#   {each.point.label}" for each in left]
     if len(left) < len(planned):
         lines.append("# finished before, and not run again (--again runs them)")
-        lines += [
-            f"#   {each.point.label}: {done[each.fingerprint, each.seed]}" for each in planned if each not in left
-        ]
+        lines += [f"#   {each.point.label}: {earlier}" for each, earlier in runs if earlier]
     if cluster.launcher == "local":
         shares(cluster)
     if cluster.launcher == "slurm" and left:
-        lines.append(f"# at most {gpu_hours(cluster, len(left)):,.0f} GPU hours")
+        lines.append(f"# {hours_to_book(cluster, len(left))}")
         lines.append(sbatch_script(cluster, Array(range(len(left)), sweep.path, str(config.name), sweep.path / "code")))
     lines += [f"# the first one's configuration ({planned[0].point.label})", planned[0].record]
     return "\n".join(lines).replace(sweep.id, "SWEEP_ID") + "\n"
 
 
 def start_runs(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun], wait: bool) -> bool:
-    """Submit these runs, or run them here.
+    """Run these here; of Slurm's, which are submitted, wait for the whole sweep if asked to.
 
     Returns:
         Whether every run of the sweep is done; where nothing was waited for, that they are submitted.
 
     Raises:
-        SlurmError: Slurm refused them.
         Interrupted: A person has stopped the sweep, or the watching of one that Slurm runs.
     """
-    if plan.launcher == "slurm":
-        _submit(sweep, plan, runs)
-        if not wait:
-            told = f"{'1 run' if len(runs) == 1 else f'{len(runs)} runs'} submitted{before(plan)}"
-            Console(soft_wrap=True).print(told, highlight=False)
-            return True
+    if plan.launcher == "slurm" and not wait:
+        told = f"{'1 run' if len(runs) == 1 else f'{len(runs)} runs'} submitted{before(plan)}"
+        Console(soft_wrap=True).print(told, highlight=False)
+        return True
     try:
         _watch(sweep, plan) if plan.launcher == "slurm" else _run(sweep, plan, runs)
     except KeyboardInterrupt as error:
@@ -122,14 +123,20 @@ def run_and_wait(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun]) -> 
         SlurmError: Slurm refused them.
     """
     if plan.launcher == "slurm":
-        _submit(sweep, plan, runs)
+        with submitting(sweep):
+            submit_runs(sweep, plan, runs)
         _watch(sweep, plan)
     else:
         _run(sweep, plan, runs)
 
 
-def _submit(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun]) -> None:
-    if not runs:
+def submit_runs(sweep: SweepFolder, plan: Plan, runs: Sequence[PlannedRun]) -> None:
+    """Queue these in Slurm, where the sweep is Slurm's; its caller is `submitting`.
+
+    Raises:
+        SlurmError: Slurm refused them.
+    """
+    if not runs or plan.launcher != "slurm":
         return
     try:
         submit(sweep, plan, [run.index for run in runs], sweep.path.parent.name)

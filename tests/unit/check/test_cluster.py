@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
+from guides import GUIDES, commands
 
 from harness.check.find import find_problems
+from harness.cli import main
 from harness.config.compose import compose_config
 from harness.errors import ConfigurationError
 
@@ -46,6 +49,11 @@ def told(*words: str) -> list[str]:
         ("cluster.time=4h", "cluster.time=4h: minutes, HH:MM:SS or D-HH:MM:SS is needed."),
         ("cluster.time=0", "cluster.time=0: minutes, HH:MM:SS or D-HH:MM:SS is needed."),
         ("cluster.setup=module", "cluster.setup=module: a list of texts is needed, such as [module load cuda]."),
+        ("cluster.time=7", "cluster.time=7: of 7 minutes, cluster.grace_seconds=300 leave less than 3 to train in."),
+        (
+            "cluster.grace_seconds=90000",
+            "cluster.time=24:00:00: of 1440 minutes, cluster.grace_seconds=90000 leave less than 3 to train in.",
+        ),
         ("cluster.extra=[exclude]", "cluster.extra=['exclude']: 'exclude' is no option of sbatch; they begin with --."),
         (
             "cluster.gpus_per_node=2",
@@ -64,6 +72,13 @@ def test_a_retry_that_would_never_come() -> None:
     )
 
 
+def test_a_warning_that_would_come_at_the_start() -> None:
+    given = [*CPU, "cluster.time=5", "cluster.grace_seconds=290"]
+    (problem,) = [each for each in find_problems(compose_config(given), given) if not each.warning]
+    assert problem.remedy == "Set cluster.time to 8 or more, or a shorter cluster.grace_seconds."
+    assert told("cluster.time=4", "cluster.grace_seconds=60") == []
+
+
 def test_a_gpu_training_without_gpus() -> None:
     words = ["experiment=quickstart_tiny", "cluster=slurm", "cluster.gpus_per_node=0"]
     messages = [problem.message for problem in find_problems(compose_config(words), words)]
@@ -72,7 +87,7 @@ def test_a_gpu_training_without_gpus() -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["cluster.partition=main", "cluster.time=30", "cluster.time=1-12", "cluster.memory_gb=1.5", "cluster.at_once=4",
+    ["cluster.partition=main", "cluster.time=30", "cluster.time=8", "cluster.time=1-12", "cluster.memory_gb=1.5", "cluster.at_once=4",
      "cluster.watchdog=null", "cluster.watchdog.minutes=null", "cluster.watchdog.on_hang=retry",
      "cluster.extra=['--exclude=node7',--exclusive]", "cluster.setup=['module load cuda']"],
 )  # fmt: skip
@@ -118,14 +133,33 @@ def test_a_login_node_without_a_gpu_plans_for_the_nodes_gpus() -> None:
     assert (config.trainer.nnodes, config.trainer.n_gpus_per_node) == (2, 8)
 
 
-GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "slurm.md"
+GUIDE = GUIDES / "slurm.md"
+TRIED = sorted({line for line in commands("slurm") if "experiment=" in line})
+
+
+def write_cluster(folder: Path) -> str:
+    """The guide's own cluster, in a project."""
+    (folder / "conf/cluster").mkdir(parents=True)
+    yaml = GUIDE.read_text().partition("```yaml\n")[2].partition("```")[0]
+    (folder / "conf/cluster/lab.yaml").write_text(yaml)
+    return yaml
+
+
+@pytest.mark.parametrize("command", TRIED)
+def test_the_guides_commands_plan(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_cluster(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    _, verb, *words = [word for word in shlex.split(command) if word not in ("--deep", "--dry-run")]
+    assert main([verb, *words, *(["--dry-run"] if verb == "train" else [])]) == 0, capsys.readouterr().err
+    shown = capsys.readouterr().out
+    assert verb == "check" or "#SBATCH --exclude=node7\n" in shown
 
 
 def test_the_guides_own_cluster_composes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "conf/cluster").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    yaml = GUIDE.read_text().partition("```yaml\n")[2].partition("```")[0]
-    (tmp_path / "conf/cluster/lab.yaml").write_text(yaml)
+    yaml = write_cluster(tmp_path)
     words = ["experiment=quickstart_tiny", "cluster=lab", "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=16"]
     config = compose_config(words)
     assert (config.cluster.launcher, config.cluster.partition, config.trainer.n_gpus_per_node) == (

@@ -11,7 +11,7 @@ from harness.config.classic import classic_words
 from harness.config.compose import compose_config, resolve
 from harness.errors import ConfigurationError
 from harness.launch.changes import recorded_config
-from harness.launch.command import dry_resume, evaluate_run
+from harness.launch.command import dry_resume, evaluate_run, resume_run
 from harness.records.checkpoints import begin, complete
 from harness.records.run_folder import RunFolder
 
@@ -22,6 +22,24 @@ def test_flags_become_overrides() -> None:
     )
     assert words == ["algorithm=dr_grpo", "output_root='/scratch/lr=1e-6'", "trainer.total_epochs=2"]
     assert classic_words({"--core_algos": "a.py"}) == ["advantage_fn=custom", "advantage_fn.module=a.py"]
+
+
+def test_a_run_of_slurms_is_not_validated_or_resumed_on_this_machine(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path, "name", None)
+    words = ["experiment=quickstart_tiny", "cluster=slurm", "device=cpu", "rollout=builtin", "cluster.gpus_per_node=0"]
+    OmegaConf.save(resolve(compose_config(words)), run.config)
+    (run.checkpoints / "global_step_4").mkdir(parents=True)
+    for target in (run.path, run.checkpoints / "global_step_4"):
+        with pytest.raises(ConfigurationError, match="belongs on Slurm") as caught:
+            evaluate_run(str(target), [])
+        assert caught.value.remedy.endswith(f"harness evaluate {target} cluster.launcher=local")
+    with pytest.raises(ConfigurationError, match="belongs on Slurm") as caught:
+        resume_run(str(run.path), [])
+    assert caught.value.remedy.endswith(f"{run.run_id}, or add cluster.launcher=local.")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    with pytest.raises(ConfigurationError, match="belongs on Slurm"):
+        evaluate_run(str(tmp_path / "model"), words)
 
 
 def test_a_record_does_not_give_trust(tmp_path: Path) -> None:

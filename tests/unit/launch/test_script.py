@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.config.compose import compose_config, resolve
-from harness.launch.slurm.script import Array, gpu_hours, sbatch_script
+from harness.launch.slurm.script import Array, gpu_hours, hours_to_book, sbatch_script
 
 GOLDEN = Path(__file__).parent / "golden" / "sweep.sbatch"
 WORDS = ["experiment=quickstart", "cluster=slurm", "cluster.partition=train", "cluster.account=lab", "cluster.nodes=2",
@@ -64,7 +64,13 @@ def test_a_run_beyond_the_clusters_largest_task() -> None:
 
 
 def test_gpu_hours() -> None:
-    assert gpu_hours(resolve(compose_config(WORDS)).cluster, 4) == 4 * 16 * 36
+    cluster = resolve(compose_config(WORDS)).cluster
+    assert gpu_hours(cluster, 4) == 4 * 16 * 36
+    assert hours_to_book(cluster, 4) == (
+        "at most 2,304 GPU hours up to the first time limits, 13,824 with every requeue (cluster.requeues=5)"
+    )
+    cluster.requeues = 0
+    assert hours_to_book(cluster, 4) == "at most 2,304 GPU hours"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,7 +13,7 @@ from harness.cli import main
 from harness.config.compose import compose_config
 from harness.errors import ConfigurationError
 from harness.launch.record import open_run
-from harness.launch.slurm.submit import _parts
+from harness.launch.slurm.submit import _parts, submit
 from harness.launch.sweep.driver import driving
 from harness.launch.sweep.folder import PlannedRun, SweepFolder, find_runs, folder_name
 from harness.launch.sweep.ledger import read_ledger
@@ -20,7 +21,11 @@ from harness.launch.sweep.prepare import make_sweep
 from harness.launch.sweep.table import before
 from harness.records.status import StatusWriter, read_status
 
+if TYPE_CHECKING:
+    from tests.unit.launch.conftest import Programs
+
 TINY = "experiment=quickstart_tiny"
+SLURM = (TINY, "cluster=slurm", "device=cpu", "rollout=builtin", "cluster.gpus_per_node=0")
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +154,60 @@ def test_status_and_cancel_of_what_has_not_begun(capsys: pytest.CaptureFixture[s
     assert main(["sweep", "status", str(sweep.path), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert [run["state"] for run in report["runs"]] == ["cancelled", "pending"]
+
+
+def submitted_sweep(programs: Programs, seen: str) -> SweepFolder:
+    """Two runs as job 7, of whose tasks squeue says this."""
+    sweep = make_sweep([*SLURM, "seed=1,2"])
+    programs.say("sbatch", "echo 7")
+    submit(sweep, sweep.plan(), [0, 1], "mine")
+    programs.say("squeue", f"printf '{seen}'")
+    programs.fail("scontrol", "slurm_load_jobs error: Invalid job id specified")
+    return sweep
+
+
+@pytest.mark.parametrize("which", ["--all", "seed-1"])
+def test_a_preempted_run_that_comes_back_by_itself_is_not_submitted_beside_its_job(
+    programs: Programs, which: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = submitted_sweep(programs, "7_0|COMPLETING|None|1:00\\n")
+    StatusWriter(sweep.run(sweep.plan().runs[0])).preempted()
+    assert main(["sweep", "retry", str(sweep.path), which]) == 0
+    assert (
+        "seed-1 was preempted, and its job 7_0 goes back into the queue by itself: left alone"
+        in capsys.readouterr().err
+    )
+    scripts = [path.read_text() for path in sweep.logs.glob("*.sbatch")]
+    assert [line for text in scripts for line in text.splitlines() if "--array" in line] == (
+        ["#SBATCH --array=0-1", "#SBATCH --array=1"] if which == "--all" else ["#SBATCH --array=0-1"]
+    )  # seed 2 is gone
+    assert read_status(sweep.run(sweep.plan().runs[0])).state == "preempted"
+
+
+def test_a_preempted_run_that_slurm_has_given_up_is_retried(programs: Programs) -> None:
+    sweep = submitted_sweep(programs, "7_1|PENDING|Priority|1:00\\n")
+    StatusWriter(sweep.run(sweep.plan().runs[0])).preempted()
+    assert main(["sweep", "status", str(sweep.path)]) == 1
+    programs.say("sbatch", "echo 8")
+    assert main(["sweep", "retry", str(sweep.path)]) == 0
+    assert sweep.journal()[-1] == {"event": "submitted", "job": "8", "offset": 0, "tasks": [0]} | {
+        "token": sweep.journal()[-1]["token"]
+    }
+
+
+def test_slurms_log_where_a_run_has_written_none(programs: Programs, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = submitted_sweep(programs, "7_1|PENDING|Priority|1:00\\n")
+    log = sweep.logs / "slurm-7_0.log"
+    log.write_text("line 20: modul: command not found\n")
+    programs.say("sacct", "echo '7_0|FAILED|127:0'")
+    assert main(["sweep", "logs", str(sweep.path), "seed-1", "-f"]) == 0
+    told = capsys.readouterr()
+    assert told.out == log.read_text()
+    assert f"seed-1 has written no log yet; this is Slurm's of job 7_0, {log}" in told.err
+    assert main(["sweep", "status", str(sweep.path), "--json"]) == 1
+    why = json.loads(capsys.readouterr().out)["runs"][0]["why"]
+    assert why == "its job failed (exit code 127): line 20: modul: command not found (see logs/slurm-7_0.log)"
+    assert main(["sweep", "logs", str(sweep.path), "seed-2"]) == 2
 
 
 def test_names_of_folders() -> None:
