@@ -28,7 +28,8 @@ def test_a_run_of_slurms_is_not_validated_or_resumed_on_this_machine(tmp_path: P
     run = RunFolder.create(tmp_path, "name", None)
     words = ["experiment=quickstart_tiny", "cluster=slurm", "device=cpu", "rollout=builtin", "cluster.gpus_per_node=0"]
     OmegaConf.save(resolve(compose_config(words)), run.config)
-    (run.checkpoints / "global_step_4").mkdir(parents=True)
+    begin(run.checkpoints / "global_step_4")
+    complete(run.checkpoints / "global_step_4")
     for target in (run.path, run.checkpoints / "global_step_4"):
         with pytest.raises(ConfigurationError, match="belongs on Slurm") as caught:
             evaluate_run(str(target), [])
