@@ -149,10 +149,14 @@ def _beginnings(run: RunFolder) -> list[int]:
 
 
 def numbers(run: RunFolder) -> dict[int, dict[str, Any]]:
-    """Every step's numbers, the clock's aside."""
+    """Every training step's numbers, the clock's aside.
+
+    A validation alone is no step's line: a resume validates where it begins, whether that step was logged or not.
+    """
     return {
         record.step: {name: value for name, value in record.metrics.items() if not any(mark in name for mark in CLOCKS)}
         for record in read_metrics(run.metrics)
+        if not record.is_validation_only
     }
 
 
