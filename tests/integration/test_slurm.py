@@ -86,7 +86,7 @@ def test_each_end_has_its_name_and_retry_completes(
     run: Callable[..., Any], cluster: dict[str, str], tmp_path: Path
 ) -> None:
     folder = project(tmp_path)
-    given = [*SHORT, *CPU, *MINE, "+advantage_fn.fate=sleep,raise,exit,none"]
+    given = [*SHORT, *CPU, *MINE, "+advantage_fn.fate=sleep,raise,exit,none,wait"]
     started = run(folder, "train", "-m", *given)
     assert started.returncode == 0, started.stderr
     sweep, elsewhere = str(folder / sweep_of(started)), folder / "met"
@@ -101,15 +101,20 @@ def test_each_end_has_its_name_and_retry_completes(
     wait_for(lambda: (folder / "met/sleep").exists())
     cancelled = run(elsewhere, "sweep", "cancel", sweep, Path(sleeper["run"]).name)
     assert cancelled.stdout.strip() == "cancelled 1 of 1 runs", cancelled.stderr
+    wait_for(lambda: (folder / "met/wait").exists())
+    (waiting,) = [each for each in report()["runs"] if each["label"] == "fate=wait"]
+    subprocess.run(["scancel", waiting["job"]], env=cluster, check=True)  # as one does who does not know of the harness
     wait_for(lambda: all(state not in ("pending", "running") for state in states(report()).values()))
     ended = report()
-    assert states(ended) == {"sleep": "cancelled", "raise": "failed", "exit": "failed", "none": "done"}
+    assert states(ended) == {
+        "sleep": "cancelled", "raise": "failed", "exit": "failed", "none": "done", "wait": "cancelled",
+    }  # fmt: skip
     why = {each["label"].rpartition("=")[2]: each["why"] for each in ended["runs"]}
     assert why["raise"].startswith("ValueError: made to fail (at fates.py:")
     assert "ended by os._exit" in why["exit"]  # Ray does not tell its code
     shown = run(elsewhere, "sweep", "status", sweep)
     assert shown.returncode == 1
-    assert "4 runs: 1 done, 2 failed, 1 cancelled" in shown.stdout
+    assert "5 runs: 1 done, 2 failed, 2 cancelled" in shown.stdout
 
     assert run(elsewhere, "sweep", "retry", sweep, "--all", "--wait").returncode == 0
     assert set(states(report()).values()) == {"done"}
@@ -124,24 +129,28 @@ def test_each_end_has_its_name_and_retry_completes(
 def test_a_warning_saves_requeues_and_changes_no_number(
     run: Callable[..., Any], cluster: dict[str, str], tmp_path: Path
 ) -> None:
-    given = [*SHORT, *CPU, "trainer.total_training_steps=6", "trainer.test_freq=6", "seed=5"]
-    sweep = sweep_of(run(tmp_path, "train", *given))
-    folder = next(path.parent for path in (tmp_path / sweep).glob("*/status.json"))
+    given = [*SHORT, *CPU, "trainer.total_training_steps=6", "trainer.test_freq=6"]
+    sweep = sweep_of(run(tmp_path, "train", "-m", *given, "seed=4,5"))
+    other, folder = sorted(path.parent for path in (tmp_path / sweep).glob("*/status.json"))
 
     def steps() -> list[int]:
         return [record.step for record in read_metrics(folder / "metrics.jsonl") if not record.is_validation_only]
 
-    def status() -> dict[str, Any]:
-        return json.loads((folder / "status.json").read_text())
+    def status(of: Path) -> dict[str, Any]:
+        return json.loads((of / "status.json").read_text())
 
     wait_for(lambda: len(steps()) >= 1)
     job = json.loads((tmp_path / sweep / "jobs.jsonl").read_text().splitlines()[1])["job"]
-    subprocess.run(["scancel", "--signal=USR2", f"{job}_0"], env=cluster, check=True)
-    wait_for(lambda: status()["attempt"] == 2 and status()["state"] == "done")
+    subprocess.run(["scancel", "--signal=USR2", f"{job}_1"], env=cluster, check=True)
+    wait_for(lambda: status(folder)["attempt"] == 2 and status(folder)["state"] == status(other)["state"] == "done")
     assert steps() == [1, 2, 3, 4, 5, 6]
-    events = [json.loads(line)["event"] for line in (tmp_path / sweep / "jobs.jsonl").read_text().splitlines()]
-    assert events == ["submitting", "submitted", "started", "requeue", "started"]
-    whole = run(tmp_path, "train", *[word for word in given if not word.startswith("cluster")], "run_id=whole")
+    assert status(other)["attempt"] == 1  # of an array's last task Slurm's own id is the array's
+    events = [json.loads(line) for line in (tmp_path / sweep / "jobs.jsonl").read_text().splitlines()]
+    assert [event["event"] for event in events if event.get("index", 1) == 1] == [
+        "submitting", "submitted", "started", "requeue", "started",
+    ]  # fmt: skip
+    plain = [word for word in given if not word.startswith("cluster")]
+    whole = run(tmp_path, "train", *plain, "seed=5", "run_id=whole")
     assert whole.returncode == 0, whole.stderr
     last = [read_metrics(path / "metrics.jsonl")[-1].metrics for path in (folder, folder.parents[1] / "whole")]
     kept = [{name: value for name, value in metrics.items() if name.startswith(("val", "actor/", "critic/")) and "/perf/" not in name}
