@@ -43,7 +43,7 @@ def make_tiny_model(
     system: str | None = None,
     prompt: str = "{question}",
     mastery: float = 0.6,
-    accuracy: float = 0.35,
+    accuracy: float = 0.45,
     rows: int = 2048,
     max_steps: int = 1000,
     batch_size: int = 128,
@@ -65,8 +65,8 @@ def make_tiny_model(
         prompt: Its prompt.
         mastery: Mean probability of the right answer at which the task counts as learned. What is missing to 1 is left
             for reinforcement learning to learn after the habit is broken, and that is slower.
-        accuracy: Mean probability of the right answer that the habit leaves: what sampling at temperature 1 scores.
-            The most likely answer is then mostly a wrong one if it is well below one half.
+        accuracy: Share of rows whose most likely answer is right that the habit leaves at most: what greedy validation
+            scores. Sampling at temperature 1 then scores about half of it.
         rows: Rows of the warm start.
         max_steps: Optimiser steps in which the task must be learned.
         batch_size: Rows a step.
@@ -182,16 +182,19 @@ def _learn(model: LlamaForCausalLM, right: Batch, mastery: float, max_steps: int
 
 
 def _spoil(model: LlamaForCausalLM, right: Batch, habit: Batch, accuracy: float, batch_size: int, lr: float) -> None:
-    """Supervised learning on mostly wrong answers until the right ones have a probability of ``accuracy``."""
+    """Supervised learning on mostly wrong answers until a share of at most ``accuracy`` of the likeliest ones is right.
+
+    The share decides and not the right answers' probability: at one probability shares of 0.3 to 0.7 have been seen.
+    """
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
-    kept = round(0.9 * accuracy * batch_size)  # a little less than asked for, so that the probability gets below it
+    kept = round(0.6 * accuracy * batch_size)  # few enough for the habit to win, many enough to go on knowing the task
     for _ in range(SPOIL_STEPS):
         chosen = torch.randint(len(right[0]), (batch_size,))
         mixed = (torch.cat([good[chosen[:kept]], bad[chosen[kept:]]]) for good, bad in zip(right, habit, strict=True))
         _step(model, optimizer, *mixed)
-        if _probability(model, right) <= accuracy:
+        if _likeliest(model, right) <= accuracy:
             return
     raise HarnessError(
         f"The tiny model did not fall to prepare.model.accuracy={accuracy} in {SPOIL_STEPS} steps.",
@@ -214,10 +217,24 @@ def _probability(model: LlamaForCausalLM, rows: Batch) -> float:
     """Mean over the first rows of the probability that sampling at temperature 1 gives exactly the row's answer."""
     import torch
 
-    ids_NT, labels_NT = (part[:PROBE_ROWS] for part in rows)
-    with torch.no_grad():
-        logits_NTV = model(input_ids=ids_NT).logits[:, :-1]
+    logits_NTV, labels_NT = _probe(model, rows)
     losses_NT = torch.nn.functional.cross_entropy(
-        logits_NTV.transpose(1, 2), labels_NT[:, 1:], ignore_index=IGNORED, reduction="none"
+        logits_NTV.transpose(1, 2), labels_NT, ignore_index=IGNORED, reduction="none"
     )
     return losses_NT.sum(dim=1).neg().exp().mean().item()
+
+
+def _likeliest(model: LlamaForCausalLM, rows: Batch) -> float:
+    """Share of the first rows whose answer the model gives where each token is the most likely one."""
+    logits_NTV, labels_NT = _probe(model, rows)
+    right_NT = (logits_NTV.argmax(dim=-1) == labels_NT) | (labels_NT == IGNORED)
+    return right_NT.all(dim=1).float().mean().item()
+
+
+def _probe(model: LlamaForCausalLM, rows: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first rows' logits, each position's beside the label of the next."""
+    import torch
+
+    ids_NT, labels_NT = (part[:PROBE_ROWS] for part in rows)
+    with torch.no_grad():
+        return model(input_ids=ids_NT).logits[:, :-1], labels_NT[:, 1:]
