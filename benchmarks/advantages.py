@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import sys
 import time
@@ -23,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from machine import machine
 from verl.trainer.ppo import core_algos
 
 from harness.advantages.gae import gae
@@ -118,7 +117,7 @@ def main() -> None:
         )
     record = {
         "date": str(date.today()),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}",
+        "machine": f"{machine()}, torch {torch.__version__}",
         "command": " ".join(sys.argv),
         "table": table,
     }

@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
-import platform
 import statistics
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from machine import machine
 from quickstart_seeds import run_training
 
 from harness.backend.advantages import call_advantage_fn
@@ -219,8 +218,7 @@ def main() -> None:
         for seed in arguments.seeds:
             mark = fingerprint(resolve(compose_config(_words(name, seed, arguments.steps))))
             if row["runs"].get(str(seed), {}).get("fingerprint") != mark:
-                machine = f"{os.cpu_count()} cores, {platform.machine()}"
-                about = {"fingerprint": mark, "date": str(date.today()), "machine": machine}
+                about = {"fingerprint": mark, "date": str(date.today()), "machine": machine()}
                 row["runs"][str(seed)] = about | run_seed(name, seed, arguments.steps)
                 write_text(RESULTS, json.dumps(results, indent=1) + "\n")
                 write_text(PAGE, page(results, " ".join(sys.argv[1:])))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,8 @@ import tempfile
 import time
 from datetime import date
 from pathlib import Path
+
+from machine import machine
 
 from harness.records.atomic import write_text
 
@@ -54,9 +55,8 @@ def main() -> None:
             for name, command in COMMANDS.items():
                 found[name].append(round(seconds(command, cache), 2))
     medians = {name: statistics.median(values) for name, values in found.items()}
-    machine = f"{os.cpu_count()} cores, {platform.machine()}"
     result = {"first_check_s": round(first, 2), "median_s": medians, "all_s": found}
-    write_text(RESULTS, json.dumps({**result, "machine": machine, "date": str(date.today())}, indent=1) + "\n")
+    write_text(RESULTS, json.dumps({**result, "machine": machine(), "date": str(date.today())}, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -27,6 +26,8 @@ from datetime import date
 from itertools import product
 from pathlib import Path
 from typing import Any
+
+from machine import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "compare_loading.json"
@@ -160,7 +161,7 @@ def main() -> None:
         result[when] = {key: round(value, 2) for key, value in medians.items()}
         result[when]["each_s"] = [round(each["seconds"], 2) for each in all_of]
     result |= {"load_average": round(os.getloadavg()[0], 1), "date": date.today().isoformat()}
-    result["machine"] = f"{os.cpu_count()} cores, {platform.machine()}"
+    result["machine"] = machine()
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import random
 import sys
 import tempfile
 from collections import Counter
 from datetime import date
 from pathlib import Path
+
+from machine import machine
 
 from harness.records.atomic import write_text
 
@@ -67,7 +67,7 @@ def _summary(trainings: list[dict], steps: int) -> dict:
         "trainings_that_differ": sum(bool(each["differences"]) for each in trainings),
         "steps_a_training": steps,
         "most_steps_lost": max((row["step"] - row["saved"] for row in rows), default=0),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "machine": machine(),
         "trainings": trainings,
     }
 

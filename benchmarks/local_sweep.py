@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -19,6 +17,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+from machine import machine
 from step_overhead import run_verl
 
 from harness.config.compose import compose_config, resolve
@@ -74,7 +73,7 @@ def main() -> None:
         "harness_s_by_at_once": ours,
         "verl_s": theirs,
         "ratio": {at_once: round(seconds / theirs, 2) for at_once, seconds in ours.items()},
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "machine": machine(),
         "date": str(date.today()),
     }
     write_text(RESULTS, json.dumps(result, indent=1) + "\n")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from machine import machine
 from step_overhead import HERE, WARM_UP_STEPS, run_harness
 
 from harness.config.compose import compose_config, resolve
@@ -37,11 +37,11 @@ def trl_python() -> Path:
     python = folder / "bin" / "python"
     if not python.exists():
         sys.path.insert(0, str(ROOT / "scripts"))
-        from setup_env import Environment, locked_torch
+        from setup_env import LOCKS, Environment, locked_torch
 
         environment = Environment(folder)
         environment.create()
-        environment.install_torch(locked_torch())
+        environment.install_torch(locked_torch(LOCKS["cpu"]))
         subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
     return python
 
@@ -108,10 +108,9 @@ def report(rounds: list[dict[str, dict[str, float]]]) -> None:
                 each["harness"][figure] / each[peer][figure] for each in rounds
             )
         print(f"{figure}: " + "   ".join(f"{name} {value:.2f}" for name, value in table[figure].items()))
-    machine = f"{os.cpu_count()} cores, {platform.machine()}"
     record = {
         "date": str(date.today()),
-        "machine": machine,
+        "machine": machine(),
         "command": " ".join(sys.argv),
         "rounds": rounds,
         "medians": table,

@@ -3,15 +3,14 @@
     python benchmarks/quickstart_seeds.py [quickstart] [quickstart_tiny] [--seeds 1 2 3 4 5]
 
 Resumable: a seed whose run is on record with the same fingerprint is not run again. Writes
-benchmarks/results/quickstart_seeds.json after every run.
+benchmarks/results/quickstart_seeds.json after every run. Ends with 1 if a seed misses what is promised.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
+import math
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,8 @@ import time
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from machine import commit, machine
 
 from harness.config.compose import compose_config, resolve
 from harness.config.fingerprint import fingerprint
@@ -30,6 +31,10 @@ from harness.report.statistics import compare
 
 RESULTS = Path(__file__).resolve().parent / "results" / "quickstart_seeds.json"
 RUNS = Path("outputs") / "evidence"
+PROMISED = {  # least rise, most seconds of training
+    "quickstart": (0.30, 300.0),
+    "quickstart_tiny": (0.25, 120.0),
+}
 STEP = "timing_s/step"
 
 
@@ -80,13 +85,14 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=[1, 2, 3, 4, 5])
     arguments = parser.parse_args()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    missed = []
     for experiment in arguments.experiments:
         for seed in arguments.seeds:
             mark = fingerprint(resolve(compose_config([f"experiment={experiment}", f"seed={seed}"])))
             runs = results.setdefault(experiment, {})
             if runs.get(str(seed), {}).get("fingerprint") != mark:
-                machine = f"{os.cpu_count()} cores, {platform.machine()}"
-                runs[str(seed)] = {"fingerprint": mark, "date": str(date.today()), "machine": machine}
+                about = {"fingerprint": mark, "commit": commit(), "date": str(date.today()), "machine": machine()}
+                runs[str(seed)] = about
                 runs[str(seed)] |= run_seed(experiment, seed)
                 write_text(RESULTS, json.dumps(results, indent=2) + "\n")
             row = runs[str(seed)]
@@ -96,6 +102,11 @@ def main() -> None:
                 f"{row['seconds_of_training']:.0f} s of training, {row['seconds_a_step']:.1f} s a step",
                 flush=True,
             )
+            rise, seconds = PROMISED.get(experiment, (0.0, math.inf))
+            if row["rise"] < rise or row["seconds_of_training"] > seconds:
+                missed.append(f"{experiment} seed {seed}: a rise of {rise} within {seconds:.0f} s is promised")
+    if missed:
+        raise SystemExit("\n".join(missed))
 
 
 if __name__ == "__main__":

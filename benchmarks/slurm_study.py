@@ -23,6 +23,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from machine import machine
+
 from harness.records.atomic import write_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -190,7 +192,7 @@ def main() -> None:
                 result = {"undisturbed": plain, "with_fates": with_fates(lab)}
         finally:
             hosts.close()
-    result |= {"machine": f"{os.cpu_count()} cores", "date": str(date.today())}
+    result |= {"machine": machine(), "date": str(date.today())}
     write_text(RESULTS, json.dumps(result, indent=1) + "\n")
     print(json.dumps(result["with_fates"], indent=1))
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import machine
 from scipy import stats
 
 from harness.compare.statistics import bootstrap
@@ -332,7 +332,7 @@ def save(figures: list[dict[str, Any]]) -> None:
         "wanted": {"interval": 0.95, "false positive": ALPHA},
         "resamples": bootstrap.RESAMPLES,
         "figures": figures,
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "machine": machine(),
         "date": str(date.today()),
     }
     write_text(RESULTS, json.dumps(result, indent=1) + "\n")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from machine import machine
 from omegaconf import OmegaConf
 
 from harness.backend.cluster import LOGICAL_CPUS, OBJECT_STORE_BYTES, worker_environment
@@ -167,10 +167,9 @@ def report(experiment: str, rounds: list[dict[str, dict[str, float]]]) -> None:
     path = HERE / "results" / "step_overhead.json"
     path.parent.mkdir(exist_ok=True)
     results = json.loads(path.read_text()) if path.exists() else {}
-    machine = f"{os.cpu_count()} cores, {platform.machine()}"
     results[experiment] = {
         "date": str(date.today()),
-        "machine": machine,
+        "machine": machine(),
         "command": " ".join(sys.argv),
         "rounds": rounds,
         "medians": table,

@@ -15,7 +15,6 @@ import contextlib
 import importlib.util
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -24,6 +23,8 @@ import time
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from machine import machine
 
 from harness.records.atomic import write_text
 
@@ -139,7 +140,7 @@ def main() -> None:
         "harness": [small, large],
         "hydra": theirs,
         "hydra_to_harness": round(theirs["s_a_point"] / ours, 1),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "machine": machine(),
         "date": str(date.today()),
     }
     write_text(RESULTS, json.dumps(result, indent=1) + "\n")

@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,8 @@ import time
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from machine import machine
 
 from harness.config.compose import compose_config, resolve
 from harness.prepare import prepare_all
@@ -81,8 +82,7 @@ def main() -> None:
         mode: {key: round(statistics.median(each[key] for each in rounds) / without[key], 3) for key in without}
         for mode, rounds in found.items()
     }
-    machine = f"{os.cpu_count()} cores, {platform.machine()}"
-    result = {"ratio_to_none": ratios, "rounds": found, "machine": machine, "date": str(date.today())}
+    result = {"ratio_to_none": ratios, "rounds": found, "machine": machine(), "date": str(date.today())}
     write_text(RESULTS, json.dumps(result, indent=1) + "\n")
     print(json.dumps(ratios, indent=1))
 
