@@ -13,10 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from runs import SHORT, Finished, command, environment
+from runs import SHORT, Finished, command, environment, wait_for
 
 from harness.records.metrics import MetricsTail, read_metrics
 from harness.records.run_folder import RunFolder
+from harness.records.signs import RUN
 from harness.records.stages import read_stages
 from harness.records.status import read_status
 
@@ -24,21 +25,25 @@ pytestmark = pytest.mark.alone
 START_SECONDS = 300.0
 
 
-def ray_leftovers() -> tuple[set[int], set[str]]:
-    """Ray's processes and the harness's temporary folders on this machine."""
-    processes = set()
-    for process in psutil.process_iter(["name", "cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if "raylet" in line or "gcs_server" in line or line.startswith("ray::"):
-            processes.add(process.pid)
-    return processes, {str(path) for path in Path("/tmp").glob("hr-*")}
+def leftovers() -> tuple[set[int], set[str]]:
+    """The processes of runs on this machine, whatever they are, and the folders and shared memory in use."""
+    processes = {process.pid for process in psutil.process_iter() if RUN in variables(process)}
+    return processes, {str(path) for place in ("/tmp/hr-*", "/dev/shm/*") for path in Path("/").glob(place[1:])}
+
+
+def variables(process: psutil.Process) -> dict[str, str]:
+    """Its environment; none of one that has ended."""
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
 
 
 def gone(before: tuple[set[int], set[str]], within: float = 60.0) -> bool:
     """Whether all that has come since ``before`` goes away."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
-        now = ray_leftovers()
+        now = leftovers()
         if not (now[0] - before[0]) and not (now[1] - before[1]):
             return True
         time.sleep(0.2)
@@ -53,6 +58,7 @@ def start(folder: Path, *overrides: str) -> tuple[subprocess.Popen, RunFolder]:
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,  # a terminal sends its signals to all of a group
     )
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -76,7 +82,7 @@ def wait_for_step(process: subprocess.Popen, run: RunFolder, step: int, also: Pa
 
 
 def test_killed_and_resumed(tmp_path: Path, harness: Callable[..., Finished]) -> None:
-    before = ray_leftovers()
+    before = leftovers()
     long = ("trainer.total_training_steps=4", "trainer.save_freq=1", "trainer.test_freq=4")
     process, run = start(tmp_path, *long)
     wait_for_step(process, run, 2, run.checkpoints / "latest_checkpointed_iteration.txt")
@@ -119,22 +125,42 @@ def final(run: RunFolder) -> dict:
     }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_by_a_signal(tmp_path: Path, number: signal.Signals) -> None:
-    before = ray_leftovers()
+def test_stopped_by_sigterm(tmp_path: Path) -> None:
+    before = leftovers()
     process, run = start(tmp_path, "trainer.total_training_steps=1000")
     wait_for_step(process, run, 1)
-    process.send_signal(number)
+    process.terminate()
+    assert_stopped(process, run)
+    assert gone(before)
+
+
+@pytest.mark.parametrize("under_way", [True, False], ids=["in a step", "while it starts"])
+def test_ctrl_c_twice_in_a_terminal(tmp_path: Path, under_way: bool) -> None:
+    before = leftovers()
+    process, run = start(tmp_path, "trainer.total_training_steps=1000")
+    if under_way:
+        wait_for_step(process, run, 1)
+    else:
+        wait_for(lambda: read_stages(run.stages))
+    os.killpg(process.pid, signal.SIGINT)
+    wait_for(lambda: read_status(run).state != "running" or process.poll() is not None)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+    assert_stopped(process, run)
+    assert gone(before)
+
+
+def assert_stopped(process: subprocess.Popen, run: RunFolder) -> None:
+    """It says what a person needs, and the record says that one has ended it."""
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert read_status(run).state == "cancelled"
     assert b"--resume" in err
     assert b"Traceback" not in err
-    assert gone(before)
 
 
 def test_a_failing_component_is_the_message(tmp_path: Path, harness: Callable[..., Finished]) -> None:
-    before = ray_leftovers()
+    before = leftovers()
     (tmp_path / "my_broken.py").write_text("def score(input_text, response_text, **kwargs):\n    return 'much'\n")
     finished = harness(
         "train",
@@ -177,7 +203,7 @@ def test_a_wrong_configuration_is_refused_before_anything_starts(
 
 
 def test_two_trainings_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
-    before = ray_leftovers()
+    before = leftovers()
     runs = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

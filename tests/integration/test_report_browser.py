@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import runpy
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
+from browser import browse
 
 from harness.records.run_folder import RunFolder
 from harness.report.html import write_report
@@ -16,10 +16,6 @@ from harness.report.html import write_report
 pytestmark = pytest.mark.browser
 
 _DEMO = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "report" / "demo_run.py"))
-_FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--enable-logging=stderr", "--v=0",
-)  # fmt: skip
 #: Asks the page for what only a browser knows, and leaves the answers in its markup.
 _PROBE = """
 <script>
@@ -48,25 +44,17 @@ def run(tmp_path_factory) -> RunFolder:
     return folder
 
 
-def _browse(chromium: Path, page: Path, profile: Path, *flags: str) -> tuple[str, str]:
-    """Open ``page`` and return the document after its script ran, and what the browser complained of."""
-    command = [str(chromium), *_FLAGS, f"--user-data-dir={profile}", *flags, page.as_uri()]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    console = [line for line in result.stderr.splitlines() if "CONSOLE" in line]
-    return result.stdout, "\n".join(console)
-
-
 def _answers(chromium: Path, run: RunFolder, tmp_path: Path, *flags: str) -> dict[str, str]:
     """The probe's answers, from a copy of the report whose policy lets the probe run."""
     html = run.report.read_text().replace("script-src 'sha256-", "script-src 'unsafe-inline' 'x-", 1)
     page = tmp_path / "probe.html"
     page.write_text(html.replace("</body>", _PROBE))
-    document, _ = _browse(chromium, page, tmp_path / "profile", "--dump-dom", *flags)
+    document, _ = browse(chromium, page, tmp_path / "profile", "--dump-dom", *flags)
     return dict(re.findall(r'data-answer(\w+)="([^"]*)"', document))
 
 
 def test_the_page_loads_without_an_error_and_shows_markup_of_a_model_as_text(chromium, run, tmp_path):
-    document, console = _browse(chromium, run.report, tmp_path / "profile", "--dump-dom")
+    document, console = browse(chromium, run.report, tmp_path / "profile", "--dump-dom")
     assert console == ""
     assert re.search(r"<title>quickstart · [\w-]+</title>", document), "a script of the model would have changed it"
     assert "&lt;script&gt;document.title='owned'&lt;/script&gt;" in document
@@ -76,7 +64,7 @@ def test_the_page_loads_without_an_error_and_shows_markup_of_a_model_as_text(chr
 def test_the_policy_stops_a_script_that_got_in(chromium, run, tmp_path):
     page = tmp_path / "broken.html"
     page.write_text(run.report.read_text().replace("</main>", "</main>" + _DEMO["HOSTILE"]))
-    document, console = _browse(chromium, page, tmp_path / "profile", "--dump-dom")
+    document, console = browse(chromium, page, tmp_path / "profile", "--dump-dom")
     assert "<title>owned" not in document
     assert "Content Security Policy" in console
 
@@ -104,9 +92,9 @@ def test_light_and_dark_differ(chromium, run, tmp_path):
 
 def test_it_can_be_pictured_and_printed(chromium, run, tmp_path):
     picture, document = tmp_path / "report.png", tmp_path / "report.pdf"
-    _browse(chromium, run.report, tmp_path / "a", f"--screenshot={picture}", "--window-size=1280,2400")
+    browse(chromium, run.report, tmp_path / "a", f"--screenshot={picture}", "--window-size=1280,2400")
     width, height = struct.unpack(">II", picture.read_bytes()[16:24])
     assert (width, height) == (1280, 2400)
     assert picture.stat().st_size > 50_000, "an empty page compresses to next to nothing"
-    _browse(chromium, run.report, tmp_path / "b", f"--print-to-pdf={document}")
+    browse(chromium, run.report, tmp_path / "b", f"--print-to-pdf={document}")
     assert document.read_bytes().startswith(b"%PDF")

@@ -110,10 +110,12 @@ def test_reference_policy_and_lora(train: Train) -> None:
     assert last["actor/kl_loss"] > first["actor/kl_loss"]
 
 
-def test_two_workers_with_a_reference(train: Train) -> None:
-    finished = train("trainer.n_gpus_per_node=2", "algorithm.use_kl_in_reward=true")
+def test_two_workers_with_a_reference_give_the_same_numbers_again(train: Train) -> None:
+    words = ("trainer.n_gpus_per_node=2", "algorithm.use_kl_in_reward=true")
+    finished = train(*words)
     assert finished.records[-1].metrics["actor/grad_norm"] > 0
     assert finished.log().count("LlamaForCausalLM contains") >= 1
+    assert values(train(*words)) == values(finished)
 
 
 def test_validation_only(train: Train, grpo: Finished) -> None:
