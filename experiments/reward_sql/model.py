@@ -5,14 +5,15 @@
 It is a Llama of one million parameters. The warm start is supervised learning on the generator's training questions,
 with chains of CTEs as answers; held-out templates and databases are not in it. Names of tables, columns and categories
 are changed for others at random in a part of the rows, so that the model begins to take them from the prompt. It stops
-early: a third of the answers about held-out templates are right, hardly any about databases that it has never seen, and
-the rest is left to learn from rewards.
+early, when about two fifths of the answers about held-out templates are right and hardly any about databases that it has
+never seen. Then comes a bad habit: chains that end a step short, until half of the right answers are gone. Rewards have
+that habit to break, which helps with every template, and then the rest to learn.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ TOKENIZER_ROWS = 4000
 RAMP_STEPS = 50
 PROBE_ROWS = 128
 PROBE_EVERY = 20
+SPOIL_STEPS = 100
+STEP = ",\n\n"  # between the steps of the data's chains
 IGNORED = -100  # the label that the loss of transformers leaves out
 
 
@@ -50,6 +53,7 @@ def make_sql_model(
     rows: int = 20_000,
     steps: int = 2400,
     mastery: float = 0.3,
+    accuracy: float = 0.2,
     batch_size: int = 32,
     lr: float = 3e-3,
     renamed: float = 0.4,
@@ -69,6 +73,8 @@ def make_sql_model(
         rows: Questions of the warm start, the data set's first ones.
         steps: Optimiser steps at most; the learning rate falls to a tenth over them.
         mastery: Mean probability of exactly the chain in the data, on training questions, at which the warm start ends.
+        accuracy: Share of training questions whose most likely answer is exactly the chain in the data, which the habit
+            of ending a step short leaves at most.
         batch_size: Rows a step.
         lr: Learning rate, reached after `RAMP_STEPS` steps.
         renamed: Share of the rows with other names.
@@ -76,7 +82,7 @@ def make_sql_model(
         layers: Number of its layers.
 
     Raises:
-        HarnessError: ``mastery`` was not reached.
+        HarnessError: ``mastery`` was not reached, or the habit does not form.
     """
     import torch
 
@@ -93,6 +99,8 @@ def make_sql_model(
             encoded = _encode(tokenizer, train)
             renamer = Renamer(tokenizer, renamed)
             _learn(model, encoded, renamer, steps, mastery, batch_size, lr)
+            short = _encode(tokenizer, train, a_step_short)
+            _spoil(model, encoded, short, accuracy, batch_size, lr / 10)
     finally:
         torch.set_num_threads(before)
     model.save_pretrained(path)
@@ -124,14 +132,22 @@ def _llama(tokenizer: PreTrainedTokenizerFast, hidden_size: int, layers: int) ->
     return LlamaForCausalLM(config)
 
 
-def _encode(tokenizer: PreTrainedTokenizerFast, train: list[dict[str, Any]]) -> Rows:
+def a_step_short(chain: str) -> str:
+    """The chain without its last step, so that it gives the rows of the one before; a single step stays."""
+    *steps, last = chain.split(STEP)
+    return f"{STEP.join(steps)} SELECT * FROM c{len(steps)};" if steps else last
+
+
+def _encode(
+    tokenizer: PreTrainedTokenizerFast, train: list[dict[str, Any]], change: Callable[[str], str] = str
+) -> Rows:
     import torch
 
     found = []
     for row in train:
         text = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, tokenize=False)
         prompt = tokenizer.encode(text, add_special_tokens=False)
-        answer = tokenizer.encode(row["extra_info"]["solution"], add_special_tokens=False)
+        answer = tokenizer.encode(change(row["extra_info"]["solution"]), add_special_tokens=False)
         found.append((torch.tensor([*prompt, *answer, tokenizer.eos_token_id]), len(prompt)))
     return found
 
@@ -198,6 +214,29 @@ def _learn(
     )
 
 
+def _spoil(model: LlamaForCausalLM, right: Rows, short: Rows, accuracy: float, batch_size: int, lr: float) -> None:
+    """Supervised learning on mostly chains that end a step short, until few of the likeliest answers are right."""
+    import torch
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
+    kept = batch_size // 4  # few enough for the habit to win, many enough to go on knowing the rest
+    for _ in range(SPOIL_STEPS):
+        chosen = torch.randint(len(right), (batch_size,)).tolist()
+        rows = [right[i] for i in chosen[:kept]] + [short[i] for i in chosen[kept:]]
+        ids_BT, labels_BT = _batch(rows, model.config.pad_token_id)
+        mask_BT = ids_BT != model.config.pad_token_id
+        model(input_ids=ids_BT, attention_mask=mask_BT.long(), labels=labels_BT).loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        if _likeliest(model, right[:PROBE_ROWS]) <= accuracy:
+            return
+    raise HarnessError(
+        f"The model did not fall to prepare.model.accuracy={accuracy} in {SPOIL_STEPS} steps.",
+        "Raise prepare.model.accuracy.",
+    )
+
+
 def _batch(rows: Rows, pad: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and labels of the answers, both (rows, longest)."""
     import torch
@@ -215,11 +254,24 @@ def _probability(model: LlamaForCausalLM, rows: Rows) -> float:
     """Mean over rows of the probability that sampling at temperature 1 gives exactly the row's answer."""
     import torch
 
-    ids_NT, labels_NT = _batch(rows, model.config.pad_token_id)
-    with torch.no_grad():
-        mask_NT = ids_NT != model.config.pad_token_id
-        logits_NTV = model(input_ids=ids_NT, attention_mask=mask_NT.long()).logits[:, :-1]
+    logits_NTV, labels_NT = _probe(model, rows)
     losses_NT = torch.nn.functional.cross_entropy(
-        logits_NTV.transpose(1, 2), labels_NT[:, 1:], ignore_index=IGNORED, reduction="none"
+        logits_NTV.transpose(1, 2), labels_NT, ignore_index=IGNORED, reduction="none"
     )
     return losses_NT.sum(dim=1).neg().exp().mean().item()
+
+
+def _likeliest(model: LlamaForCausalLM, rows: Rows) -> float:
+    """Share of rows whose answer the model gives where each token is the most likely one."""
+    logits_NTV, labels_NT = _probe(model, rows)
+    return ((logits_NTV.argmax(dim=-1) == labels_NT) | (labels_NT == IGNORED)).all(dim=1).float().mean().item()
+
+
+def _probe(model: LlamaForCausalLM, rows: Rows) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows' logits, each position's beside the label of the next."""
+    import torch
+
+    ids_NT, labels_NT = _batch(rows, model.config.pad_token_id)
+    mask_NT = ids_NT != model.config.pad_token_id
+    with torch.no_grad():
+        return model(input_ids=ids_NT, attention_mask=mask_NT.long()).logits[:, :-1], labels_NT[:, 1:]
