@@ -9,15 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from harness.check.find import require_valid
+from harness.config.compose import compose_config, resolve
+from harness.config.fingerprint import SEEDS, deciding
+from harness.config.words import quoted
 from harness.errors import ConfigurationError
-from harness.launch.changes import recorded_config
 from harness.launch.command import build_manager
+from harness.launch.difference import differing
+from harness.launch.recomposed import recomposed, recorded_words
 from harness.launch.recorded_code import recorded_code
 from harness.launch.sweep.folder import SweepFolder
+from harness.launch.sweep.start import start_sweep
 from harness.records.run_folder import RunFolder
 
 
@@ -42,23 +46,38 @@ def rerun(path: str, overrides: Sequence[str], here: bool = False, dry: bool = F
     if dry:
         where = code or Path.cwd()
         return f"# would run {run.shown()} again with the code in {where}\n{OmegaConf.to_yaml(config)}", 0
-    if config.cluster.launcher == "slurm":
-        raise ConfigurationError(
-            f"{run.shown()} was a run on Slurm; rerun trains on this machine.",
-            "Add cluster.launcher=local, or start it from its words: harness show --diff tells what differs.",
-        )
     if code is not None:
         return "", _elsewhere(run, overrides, code)
-    words = [*(yaml.safe_load(run.overrides.read_text()) or []), *overrides]
+    words = [*recorded_words(run), *overrides]
+    if config.cluster.launcher == "slurm":
+        return _submitted(run, config, words)
     require_valid(config, words)
     manager = build_manager(config, words)
     manager.train()
     return f"run: {manager.run.shown()}\n", 0
 
 
+def _submitted(run: RunFolder, config: DictConfig, words: list[str]) -> tuple[str, int]:
+    """As a run of Slurm's, which is composed from words like every one; they have to give the record."""
+    words = [*words, f"output_root={quoted(str(config.output_root))}"]
+    found = [key for key, *_ in differing(_decides(config), _decides(resolve(compose_config(words))))]
+    if found:
+        raise ConfigurationError(
+            f"{run.shown()} was a run on Slurm, and its words no longer give what it was trained with: "
+            f"{', '.join(found[:5])} would differ.",
+            "Add cluster=local to run it on this machine from its record.",
+        )
+    sweep, well = start_sweep(words, again=True)
+    return f"sweep: {sweep.shown()}\n", 0 if well else 1
+
+
+def _decides(config: DictConfig) -> dict[str, Any]:
+    return deciding(config) | {key: OmegaConf.select(config, key) for key in SEEDS}
+
+
 def rerun_config(run: RunFolder, overrides: Sequence[str]) -> DictConfig:
     """The recorded configuration with overrides, for a new run beside the old one."""
-    config = recorded_config(run, overrides)
+    config = recomposed(run, overrides)
     root = run.path.absolute().parent
     root = root.parent if SweepFolder.is_one(root) else root
     place = str(config.get("run_dir") or ""), str(config.get("run_id") or "")

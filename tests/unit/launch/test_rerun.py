@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.config.compose import compose_config
+from harness.config.compose import compose_config, resolve
 from harness.config.fingerprint import fingerprint
 from harness.errors import ConfigurationError
 from harness.launch.record import open_run
 from harness.launch.recorded_code import recorded_code
-from harness.launch.rerun import rerun_config
+from harness.launch.rerun import rerun, rerun_config
 from harness.launch.sweep.prepare import make_sweep
 
 WORDS = ["experiment=quickstart_tiny"]
@@ -88,13 +88,42 @@ def test_the_same_experiment_in_a_folder_of_its_own(project: Path, capsys: pytes
     assert "\nseed: 9\n" in shown
 
 
+def test_a_seed_reaches_all_that_follows_it_and_nothing_else(project: Path) -> None:
+    run, recorded = open_run(compose_config([*WORDS, "seed=4", "data.seed=7"]), [*WORDS, "seed=4", "data.seed=7"])
+    config = resolve(rerun_config(run, ["seed=9"]))
+    assert config.seed == 9
+    assert config.data.seed == 7, "what was given a value of its own does not follow"
+    assert config.prepare.model.seed == 9
+    assert (
+        config.actor_rollout_ref.rollout.seed
+        == resolve(compose_config([*WORDS, "seed=9"])).actor_rollout_ref.rollout.seed
+    )
+    assert config.actor_rollout_ref.model.path != recorded.actor_rollout_ref.model.path, "each seed has its own model"
+    assert fingerprint(config) == fingerprint(recorded)
+
+
+def test_groups_can_be_chosen_anew(project: Path) -> None:
+    run, _ = open_run(compose_config(WORDS), WORDS)
+    config = resolve(rerun_config(run, ["algorithm=dr_grpo", "name=other"]))
+    asked = resolve(compose_config([*WORDS, "algorithm=dr_grpo", "name=other"]))
+    assert fingerprint(config) == fingerprint(asked)
+    assert config.name == "other"
+
+
+def test_what_a_file_gave_stays(project: Path) -> None:
+    config = compose_config(WORDS)
+    config.data.train_batch_size, config.data.seed = 8, 3  # as read from a file that is gone
+    run, _ = open_run(config, WORDS)
+    again = resolve(rerun_config(run, ["seed=9"]))
+    assert (again.data.train_batch_size, again.data.seed, again.prepare.model.seed) == (8, 3, 9)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "harness rerun: name a run."),
         (["nowhere"], "nowhere: no such run folder"),
         (["RUN", "no.such=1"], "no.such=1: no.such is not a key of"),
-        (["RUN", "cluster.launcher=slurm"], "was a run on Slurm; rerun trains on this machine."),
     ],
 )
 def test_what_is_asked_wrongly(
@@ -103,3 +132,16 @@ def test_what_is_asked_wrongly(
     run, _ = open_run(compose_config(WORDS), WORDS)
     assert main(["rerun", *(str(run.path) if word == "RUN" else word for word in words)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_run_of_slurms_whose_words_no_longer_give_it(project: Path) -> None:
+    words = [*WORDS, "cluster=slurm", "cluster.gpus_per_node=1"]
+    config = compose_config(words)
+    config.data.train_batch_size = 8
+    run, _ = open_run(config, words)
+    with pytest.raises(
+        ConfigurationError, match=r"no longer give what it was trained with: data.train_batch_size"
+    ) as caught:
+        rerun(str(run.path), [], here=True)
+    assert "cluster=local" in caught.value.remedy
+    assert rerun_config(run, ["cluster=local"]).cluster.launcher == "local"
