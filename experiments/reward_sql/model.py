@@ -5,9 +5,9 @@
 It is a Llama of one million parameters. The warm start is supervised learning on the generator's training questions,
 with chains of CTEs as answers; held-out templates and databases are not in it. Names of tables, columns and categories
 are changed for others at random in a part of the rows, so that the model begins to take them from the prompt. It stops
-early, when about two fifths of the answers about held-out templates are right and hardly any about databases that it has
-never seen. Then comes a bad habit: chains that end a step short, until half of the right answers are gone. Rewards have
-that habit to break, which helps with every template, and then the rest to learn.
+early, when about two fifths of the answers about held-out templates are right, and hardly any about databases that it
+has never seen. Then comes a bad habit: chains that end a step short, until most of the right answers are gone. Rewards
+have that habit to break, which helps with every template, and then the rest to learn.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from experiments.reward_sql.data.generated import generated_rows
 from experiments.reward_sql.data.length import length_of
 from experiments.reward_sql.data.prompt import PromptForm
 from experiments.reward_sql.data.schemas import names
-from experiments.reward_sql.model import Renamer, make_sql_model
+from experiments.reward_sql.model import Renamer, a_step_short, make_sql_model
 from experiments.reward_sql.tokenizer import STEPS, symbols
 from harness.errors import HarnessError
 
@@ -103,3 +103,18 @@ def test_the_seed_decides_the_weights(folder: Path, tmp_path: Path) -> None:
 def test_a_warm_start_that_falls_short_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match=r"prepare.model.steps=20 steps: .* prepare.model.mastery=0.9 is needed"):
         make_sql_model(tmp_path, seed=0, **{**QUICK, "mastery": 0.9})
+
+
+def test_the_habit_ends_every_chain_of_several_steps_one_short(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        chain = row["extra_info"]["solution"]
+        short = a_step_short(chain)
+        count = chain.count(" AS (SELECT")
+        assert (short == chain) if count == 1 else short.endswith(f") SELECT * FROM c{count - 1};")
+        assert chain.startswith(short.partition(" SELECT * FROM c")[0]) or short == chain
+
+
+def test_a_habit_that_does_not_form_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.reward_sql.model.SPOIL_STEPS", 2)
+    with pytest.raises(HarnessError, match=r"did not fall to prepare.model.accuracy=-1 in"):
+        make_sql_model(tmp_path, seed=0, **{**QUICK, "accuracy": -1})
