@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
+from harness.components.kinds import reads_components_alone
 from harness.errors import ComponentError
+from harness.scoring.service import FAILED
 
 
 def call_advantage_fn(function: Callable[..., Any], batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,20 +50,55 @@ def group_index(uid: np.ndarray) -> np.ndarray:
     return np.array([first_seen.setdefault(group, len(first_seen)) for group in uid], dtype=np.int64)
 
 
-def reward_components(batch: dict[str, Any], names: list[str]) -> dict[str, torch.Tensor]:
+def reward_components(batch: dict[str, Any], weights: Mapping[str, float]) -> dict[str, torch.Tensor]:
     """The score of each reward function, (rows,) float32, from what the reward manager noted beside the reward.
 
     Args:
         batch: The fields; ``extra_fields`` holds ``reward_extra_info`` for each row.
-        names: The functions of ``reward_fn``. A single one's score is the reward itself.
+        weights: The functions of ``reward_fn`` and what each counts. A single one's is the reward over its weight.
     """
-    if len(names) == 1:
-        return {names[0]: batch["rm_scores"].sum(dim=1)}
-    notes = [(extra or {}).get("reward_extra_info", {}) for extra in batch.get("extra_fields", ())]
-    keys = {name: f"reward_fn/{name}" for name in names}
+    if len(weights) == 1:
+        ((name, weight),) = weights.items()
+        return {name: batch["rm_scores"].sum(dim=1) / (weight or 1.0)}
+    notes = _notes(batch)
+    keys = {name: f"reward_fn/{name}" for name in weights}
     if not all(key in note for note in notes for key in keys.values()):
         return {}  # a reward manager of verl's or of the user's, which does not say
     return {name: torch.tensor([float(note[key]) for note in notes]) for name, key in keys.items()}
+
+
+def require_nothing_else(function: Callable[..., Any], batch: dict[str, Any]) -> None:
+    """Refuse a function that reads ``reward_components`` and not the rewards, where these hold more than their sum.
+
+    A KL penalty in the reward, or what a reward manager adds to the functions' scores, would do nothing otherwise.
+
+    Args:
+        function: An advantage function.
+        batch: Its fields, with ``token_level_rewards``, ``reward_components`` and ``reward_weights``.
+
+    Raises:
+        ComponentError: A response's reward is not the weighted sum of its functions' scores.
+    """
+    components, weights = batch["reward_components"], batch["reward_weights"]
+    if not reads_components_alone(function) or not components:
+        return
+    reward_N = batch["token_level_rewards"].sum(dim=1)
+    sum_N = torch.stack([weights[name] * scores_N for name, scores_N in components.items()]).sum(dim=0)
+    other_N = ~torch.isclose(reward_N, sum_N, rtol=1e-4, atol=1e-5) & batch["response_mask"].any(dim=1)
+    # the reward of a response that could not be scored is scoring.score, whatever the weights
+    other_N &= torch.tensor([not note.get(FAILED) for note in _notes(batch)] or True)
+    if other_N.any():
+        row = int(other_N.int().argmax())
+        raise ComponentError(
+            f"advantage_fn: {_name(function)} reads the scores of reward_fn's functions alone, and the reward of "
+            f"{int(other_N.sum())} responses is not their weighted sum, such as {reward_N[row]:.4g} for "
+            f"{sum_N[row]:.4g}.",
+            "Use reward_manager=per_sample, and algorithm.use_kl_in_reward=false; a function may be a penalty.",
+        )
+
+
+def _notes(batch: dict[str, Any]) -> list[dict[str, Any]]:
+    return [(extra or {}).get("reward_extra_info") or {} for extra in batch.get("extra_fields", ())]
 
 
 def _arguments(function: Callable[..., Any], available: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from verl.protocol import DataProto
 from verl.trainer.ppo.ray_trainer import apply_kl_penalty
 from verl.trainer.ppo.rollout_corr_helper import compute_rollout_correction_and_add_to_batch
 
-from harness.backend.advantages import call_advantage_fn, reward_components
+from harness.backend.advantages import call_advantage_fn, require_nothing_else, reward_components
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -39,7 +39,8 @@ def advantages_of(
     changed, metrics = corrected(fields, algorithm, kl_controller)
     scores = fields["rm_scores"]
     fields = {**fields, "token_level_scores": scores, "token_level_rewards": scores, **changed}
-    fields |= {"reward_components": reward_components(fields, list(weights)), "reward_weights": weights}
+    fields |= {"reward_components": reward_components(fields, weights), "reward_weights": weights}
+    require_nothing_else(function, fields)
     advantages, returns = call_advantage_fn(function, {**fields, "config": algorithm})
     return {"advantages": advantages, "returns": returns, **changed}, metrics
 

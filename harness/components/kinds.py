@@ -15,6 +15,7 @@ FIELDS = (
     "token_level_rewards", "token_level_scores", "response_mask", "eos_mask", "index", "uid", "old_log_probs",
     "ref_log_prob", "rollout_log_probs", "values", "process_rewards", "reward_components",
 )  # fmt: skip
+REWARDS = ("token_level_rewards", "token_level_scores")
 LOSS_ARGUMENTS = ("old_log_prob", "log_prob", "advantages", "response_mask", "loss_agg_mode", "config")
 REWARD_ARGUMENTS = ("input_text", "response_text", "data_source", "solution_str", "ground_truth", "extra_info")
 SUPPLIED = (
@@ -38,21 +39,21 @@ class Kind:
 
 
 def _reward_function(thing: Any) -> str | None:
-    names, anything = _parameters(thing)
+    names, anything = parameters_of(thing)
     if anything or "solution_str" in names or len(names) >= 2:
         return _unknown_required(thing, REWARD_ARGUMENTS, skip=2)
     return "it must take (input_text, response_text, **kwargs) or verl's (data_source, solution_str, ground_truth, …)"
 
 
 def _advantage_function(thing: Any) -> str | None:
-    names, anything = _parameters(thing)
-    if anything or set(names) & {"token_level_rewards", "token_level_scores", "process_rewards", "reward_components"}:
+    names, anything = parameters_of(thing)
+    if anything or set(names) & {*REWARDS, "process_rewards", "reward_components"}:
         return None
     return "it must take token_level_rewards, as f(token_level_rewards, response_mask, index) -> (advantages, returns)"
 
 
 def _policy_loss(thing: Any) -> str | None:
-    names, anything = _parameters(thing)
+    names, anything = parameters_of(thing)
     missing = [name for name in LOSS_ARGUMENTS if name not in names]
     return None if anything or not missing else f"it must take {', '.join(missing)} as well"
 
@@ -77,6 +78,12 @@ def _algorithm(thing: Any) -> str | None:
     if inspect.isclass(thing) and all(callable(getattr(thing, name, None)) for name in wanted):
         return None
     return "it must be a subclass of harness.backend.steps.AlgorithmSteps"
+
+
+def reads_components_alone(thing: Any) -> bool:
+    """Whether an advantage function sees the scores of each function of ``reward_fn`` and not the reward itself."""
+    names, anything = parameters_of(thing)
+    return "reward_components" in names and not anything and not {*names} & {*REWARDS, "rm_scores"}
 
 
 KINDS = {
@@ -126,7 +133,8 @@ def package(kind: Kind, name: str) -> str:
     return {"reward_function": f"reward_fn.{name}", "algorithm": "_global_"}.get(kind.name, kind.group)
 
 
-def _parameters(thing: Any) -> tuple[list[str], bool]:
+def parameters_of(thing: Any) -> tuple[list[str], bool]:
+    """The names that a component, or a class's object, is called with; and whether it takes any other as well."""
     parameters = _signature(thing)
     named = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     return named, any(p.kind is p.VAR_KEYWORD for p in parameters)

@@ -41,6 +41,11 @@ def module_source(module: str) -> str | None:
     return Path(root.origin).read_text() if root and root.origin and root.has_location and len(parts) == 1 else None
 
 
+def file_source(path: Path) -> str | None:
+    """A file's source; None where there is none."""
+    return path.read_text() if path.is_file() else None
+
+
 @lru_cache(maxsize=256)
 def parsed(source: str) -> ast.Module:
     """The source's tree; the same one is read many times in a check."""

@@ -216,10 +216,15 @@ def test_gdpo_refuses_a_reward_without_components() -> None:
 def test_components_come_from_what_the_reward_manager_noted() -> None:
     notes = [{"reward_extra_info": {"reward_fn/a": 1.0, "reward_fn/b": value}} for value in (0.5, 0.0)]
     batch = {"rm_scores": torch.tensor([[0.0, 2.0], [3.0, 0.0]]), "extra_fields": np.array(notes, dtype=object)}
-    found = reward_components(batch, ["a", "b"])
+    found = reward_components(batch, {"a": 1.0, "b": 0.3})
     assert {name: values.tolist() for name, values in found.items()} == {"a": [1.0, 1.0], "b": [0.5, 0.0]}
-    assert reward_components(batch, ["only"])["only"].tolist() == [2.0, 3.0]
-    assert reward_components(batch, ["a", "c"]) == {}
+    assert reward_components(batch, {"a": 1.0, "c": 1.0}) == {}
+
+
+def test_the_component_of_a_single_function_is_the_reward_over_its_weight() -> None:
+    batch = {"rm_scores": torch.tensor([[0.0, 2.0], [3.0, 0.0]])}
+    assert reward_components(batch, {"only": -2.0})["only"].tolist() == [-1.0, -1.5]
+    assert reward_components(batch, {"only": 0.0})["only"].tolist() == [2.0, 3.0]
 
 
 def test_groups_are_numbered_in_the_order_they_appear() -> None:
