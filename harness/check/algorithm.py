@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from omegaconf import DictConfig, OmegaConf
 
 from harness.check.problem import Problem
+from harness.check.twins import named_by
+from harness.components.kinds import LOSS_WEIGHTS, parameters_of
 from harness.config.source import class_named, methods_of, module_source
 from harness.errors import ConfigurationError
 from harness.scoring.setup import Limits
@@ -31,6 +33,7 @@ def algorithm_problems(config: DictConfig) -> Iterator[Problem]:
     yield from _oversampling(config)
     yield from _process_reward_batches(config)
     yield from _greedy_baseline(config)
+    yield from _weights_without_use(config)
     try:
         Limits(**OmegaConf.to_container(config.scoring, resolve=True))
     except (ConfigurationError, TypeError) as error:
@@ -86,6 +89,23 @@ def _greedy_baseline(config: DictConfig) -> Iterator[Problem]:
             "reward_manager",
             "reward_manager scores a whole batch, and ReMax's baseline is the score of a greedy response by itself.",
             "Choose a manager that scores each response, such as reward_manager=per_sample.",
+        )
+
+
+def _weights_without_use(config: DictConfig) -> Iterator[Problem]:
+    """Importance weights of the rollout that the policy loss cannot take."""
+    key, correction = "algorithm.rollout_correction.rollout_is", config.algorithm.get("rollout_correction") or {}
+    weights = correction.get("rollout_is")
+    if not weights or correction.get("bypass_mode"):
+        return
+    loss = named_by(config.policy_loss, config.get("trusted_modules") or ())
+    names, anything = parameters_of(loss) if loss is not None else ([], True)
+    if not anything and LOSS_WEIGHTS not in names:
+        yield Problem(
+            "algorithm",
+            key,
+            f"{key}={weights}: policy_loss ({config.policy_loss._target_}) takes no {LOSS_WEIGHTS}.",
+            f"Give it that parameter and multiply each token's loss by it, or set {key}=null.",
         )
 
 

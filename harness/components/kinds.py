@@ -17,9 +17,10 @@ FIELDS = (
 )  # fmt: skip
 REWARDS = ("token_level_rewards", "token_level_scores")
 LOSS_ARGUMENTS = ("old_log_prob", "log_prob", "advantages", "response_mask", "loss_agg_mode", "config")
+LOSS_WEIGHTS = "rollout_is_weights"  # only where algorithm.rollout_correction.rollout_is computes them
 REWARD_ARGUMENTS = ("input_text", "response_text", "data_source", "solution_str", "ground_truth", "extra_info")
 SUPPLIED = (
-    "self", "functions", "tokenizer", "num_examine", "config", "compute_score", "overrides", "rollout_is_weights",
+    "self", "functions", "tokenizer", "num_examine", "config", "compute_score", "overrides", LOSS_WEIGHTS,
 )  # fmt: skip
 
 
@@ -55,7 +56,9 @@ def _advantage_function(thing: Any) -> str | None:
 def _policy_loss(thing: Any) -> str | None:
     names, anything = parameters_of(thing)
     missing = [name for name in LOSS_ARGUMENTS if name not in names]
-    return None if anything or not missing else f"it must take {', '.join(missing)} as well"
+    if missing and not anything:
+        return f"it must take {', '.join(missing)} as well"
+    return _unknown_required(thing, (*LOSS_ARGUMENTS, LOSS_WEIGHTS), skip=0)
 
 
 def _reward_manager(thing: Any) -> str | None:

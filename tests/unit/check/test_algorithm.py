@@ -61,3 +61,30 @@ def test_oversampling_needs_all_prompts() -> None:
 )
 def test_limits_of_scoring(override: str, words: str) -> None:
     assert any(words in problem for problem in problems(override))
+
+
+LOSSES = """
+def plain(old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config): ...
+def weighted(old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config, rollout_is_weights=None): ...
+def open_ended(log_prob, **rest): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("loss", "correction", "wrong"),
+    [
+        ("plain", ["rollout_is=token"], True),
+        ("plain", [], False),
+        ("plain", ["rollout_is=token", "bypass_mode=true"], False),
+        ("weighted", ["rollout_is=token"], False),
+        ("open_ended", ["rollout_is=token"], False),
+    ],
+)
+def test_importance_weights_need_a_loss_that_takes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: str, correction: list[str], wrong: bool
+) -> None:
+    (tmp_path / "losses.py").write_text(LOSSES)
+    monkeypatch.chdir(tmp_path)
+    words = ["policy_loss=custom", "policy_loss.module=losses.py", f"policy_loss.function={loss}"]
+    found = problems(*words, *(f"algorithm.rollout_correction.{word}" for word in correction))
+    assert [f"losses.py:{loss}) takes no rollout_is_weights" in problem for problem in found] == [True] * wrong
