@@ -18,11 +18,12 @@ def call_advantage_fn(function: Callable[..., Any], batch: dict[str, Any]) -> tu
     """Call an advantage function with those of the batch's fields that it names.
 
     Args:
-        function: Takes any of ``token_level_rewards``, ``token_level_scores``, ``response_mask`` (also under its
-            classic name ``eos_mask``), ``old_log_probs``, ``ref_log_prob``, ``rollout_log_probs``, ``values``: (rows,
-            response length), float or int; ``index``: (rows,), an integer for each group; ``uid`` and every
-            non-tensor field: (rows,) objects; ``reward_components``: the scores of each function of ``reward_fn``,
-            name → (rows,), and ``reward_weights``, name → number; ``config``: the ``algorithm`` section.
+        function: Takes any of ``token_level_rewards``, ``token_level_scores`` (before a KL penalty), ``response_mask``
+            (also under its classic name ``eos_mask``), ``old_log_probs``, ``ref_log_prob``, ``rollout_log_probs``,
+            ``values``, ``entropy``, ``process_rewards``: (rows, response length), float or int; ``index``: (rows,), an
+            integer for each group; ``uid``, ``greedy_scores`` and every non-tensor field: (rows,) objects;
+            ``reward_components``: the scores of each function of ``reward_fn``, name → (rows,), and
+            ``reward_weights``, name → number; ``config``: the ``algorithm`` section.
         batch: Those fields.
 
     Returns:
@@ -103,9 +104,10 @@ def _notes(batch: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _arguments(function: Callable[..., Any], available: dict[str, Any]) -> dict[str, Any]:
     parameters = inspect.signature(function).parameters.values()
+    # a column wins over a null: an option says that of every parameter whose default is None
+    bound = {name: value for name, value in getattr(function, "keywords", {}).items() if value is not None}
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return available
-    bound = getattr(function, "keywords", {})
+        return {name: value for name, value in available.items() if name not in bound}
     named = {p.name: available[p.name] for p in parameters if p.name in available and p.name not in bound}
     missing = [p.name for p in parameters if p.default is p.empty and p.name not in named and p.name not in bound]
     if missing:

@@ -16,7 +16,7 @@ from harness.check.values import verl_defaults
 from harness.components import by_value
 from harness.components.files import split_target
 from harness.components.instantiate import TRUSTED, is_trusted
-from harness.components.kinds import SUPPLIED, kind_of
+from harness.components.kinds import kind_of
 from harness.config.source import Home, file_source, home_of, module_source, names_in
 from harness.config.suggest import did_you_mean
 
@@ -110,7 +110,7 @@ def _called(key: str, node: Tree, home: Home, problem: Any) -> Iterator[Problem]
         yield from parameter_problems(key, values, home.tree, home.name)
     if inspect.isclass(twin) and kind:
         for name in _required(twin):
-            if name not in node and name not in SUPPLIED:
+            if name not in node and name not in kind.given:
                 message = f"{key}.{name}: {node['_target_']} needs it and nothing gives it."
                 yield Problem("parameter", f"{key}.{name}", message, f"Add +{key}.{name}=VALUE.")
 

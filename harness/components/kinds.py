@@ -11,17 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-FIELDS = (
-    "token_level_rewards", "token_level_scores", "response_mask", "eos_mask", "index", "uid", "old_log_probs",
-    "ref_log_prob", "rollout_log_probs", "values", "process_rewards", "reward_components",
-)  # fmt: skip
 REWARDS = ("token_level_rewards", "token_level_scores")
+# what a step's batch has for an advantage function; also the columns of the data, whatever their names
+FIELDS = (
+    *REWARDS, "rm_scores", "response_mask", "eos_mask", "index", "uid", "old_log_probs", "ref_log_prob",
+    "rollout_log_probs", "values", "entropy", "greedy_scores", "process_rewards", "reward_components", "reward_weights",
+    "prompts", "responses", "raw_prompt", "data_source", "reward_model", "extra_info", "extra_fields", "config",
+)  # fmt: skip
 LOSS_ARGUMENTS = ("old_log_prob", "log_prob", "advantages", "response_mask", "loss_agg_mode", "config")
 LOSS_WEIGHTS = "rollout_is_weights"  # only where algorithm.rollout_correction.rollout_is computes them
 REWARD_ARGUMENTS = ("input_text", "response_text", "data_source", "solution_str", "ground_truth", "extra_info")
-SUPPLIED = (
-    "self", "functions", "tokenizer", "num_examine", "config", "compute_score", "overrides", LOSS_WEIGHTS,
-)  # fmt: skip
+MANAGER_ARGUMENTS = ("functions", "tokenizer", "num_examine", "config", "compute_score")
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,13 @@ class Kind:
         name: As in ``register_<name>`` and ``get_<name>``.
         group: The group whose option a registered name becomes.
         problem: What is wrong with an object of this kind, or None.
+        given: Parameters that the harness gives it, which are no keys of its option.
     """
 
     name: str
     group: str
     problem: Callable[[Any], str | None]
+    given: tuple[str, ...] = ()
 
 
 def _reward_function(thing: Any) -> str | None:
@@ -92,12 +94,12 @@ def reads_components_alone(thing: Any) -> bool:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("reward_function", "reward_fn", _reward_function),
-        Kind("reward_manager", "reward_manager", _reward_manager),
-        Kind("advantage_function", "advantage_fn", _advantage_function),
-        Kind("policy_loss", "policy_loss", _policy_loss),
+        Kind("reward_function", "reward_fn", _reward_function, REWARD_ARGUMENTS),
+        Kind("reward_manager", "reward_manager", _reward_manager, MANAGER_ARGUMENTS),
+        Kind("advantage_function", "advantage_fn", _advantage_function, FIELDS),
+        Kind("policy_loss", "policy_loss", _policy_loss, (*LOSS_ARGUMENTS, LOSS_WEIGHTS)),
         Kind("algorithm", "algorithm", _algorithm),
-        Kind("manager", "manager", _manager),
+        Kind("manager", "manager", _manager, ("config", "overrides")),
     )
 }
 
@@ -122,8 +124,7 @@ def option_node(kind: Kind, name: str, target: str, parameters: dict[str, Any], 
         parameters: Its parameters with their defaults.
         base: For algorithms, the option they build on.
     """
-    given = {*FIELDS, *LOSS_ARGUMENTS, *REWARD_ARGUMENTS, *SUPPLIED}
-    node = {"_target_": target, **{key: value for key, value in parameters.items() if key not in given}}
+    node = {"_target_": target, **{key: value for key, value in parameters.items() if key not in kind.given}}
     if kind.name == "reward_function":
         return {"weight": 1.0, **node}
     if kind.name == "algorithm":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,19 @@ def test_any_field_of_the_batch_can_be_asked_for() -> None:
         return token_level_rewards * (data_source == "s").all(), token_level_rewards
 
     assert call_advantage_fn(function, BATCH)[0].sum() == 10.0
+
+
+def curious(token_level_rewards, entropy=None, ability=None, missing=None, **rest):
+    assert missing is None
+    assert rest["uid"] is UID
+    return token_level_rewards + entropy * (ability == "math").all(), token_level_rewards
+
+
+def test_a_column_wins_over_the_null_of_an_option() -> None:
+    batch = {**BATCH, "entropy": torch.full((4, 3), 0.5), "ability": np.array(["math"] * 4, dtype=object)}
+    function = partial(curious, entropy=None, ability=None, missing=None)
+    torch.testing.assert_close(call_advantage_fn(function, batch)[0], (REWARDS + 0.5) * MASK)
+    assert call_advantage_fn(partial(function, entropy=0.0), batch)[0].sum() == 10.0, "a value wins over a column"
 
 
 @pytest.mark.parametrize(
