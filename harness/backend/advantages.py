@@ -14,6 +14,10 @@ from harness.errors import ComponentError
 from harness.scoring.service import FAILED
 
 
+class MissingColumns(ComponentError):
+    """An advantage function needs what a step's batch does not have."""
+
+
 def call_advantage_fn(function: Callable[..., Any], batch: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """Call an advantage function with those of the batch's fields that it names.
 
@@ -111,7 +115,7 @@ def _arguments(function: Callable[..., Any], available: dict[str, Any]) -> dict[
     named = {p.name: available[p.name] for p in parameters if p.name in available and p.name not in bound}
     missing = [p.name for p in parameters if p.default is p.empty and p.name not in named and p.name not in bound]
     if missing:
-        raise ComponentError(
+        raise MissingColumns(
             f"advantage_fn: {_name(function)} needs {', '.join(missing)}, which this training does not have.",
             f"It has: {', '.join(sorted(available))}.",
         )

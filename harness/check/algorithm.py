@@ -82,14 +82,22 @@ def scores_whole_batches(config: DictConfig) -> bool:
 
 
 def _greedy_baseline(config: DictConfig) -> Iterator[Problem]:
-    target = str((config.get("advantage_fn") or {}).get("_target_") or "")
-    if target == "harness.advantages.remax.remax" and scores_whole_batches(config):
+    """An advantage function that names ``greedy_scores`` has a greedy response to each prompt generated and scored."""
+    function = named_by(config.get("advantage_fn") or {}, config.get("trusted_modules") or ())
+    if function is None or "greedy_scores" not in parameters_of(function)[0]:
+        return
+    named = f"advantage_fn ({config.advantage_fn._target_})"
+    if scores_whole_batches(config):
         yield Problem(
             "algorithm",
             "reward_manager",
-            "reward_manager scores a whole batch, and ReMax's baseline is the score of a greedy response by itself.",
+            f"reward_manager scores a whole batch, and {named} needs the score of a greedy response by itself.",
             "Choose a manager that scores each response, such as reward_manager=per_sample.",
         )
+    key = "actor_rollout_ref.rollout.agent.agent_loop_manager_class"
+    if chosen := config.actor_rollout_ref.rollout.agent.get("agent_loop_manager_class"):
+        message = f"{key}={chosen} does not generate the greedy response to each prompt that {named} needs."
+        yield Problem("algorithm", key, message, "Leave it null, or choose another algorithm.", chosen)
 
 
 def _weights_without_use(config: DictConfig) -> Iterator[Problem]:

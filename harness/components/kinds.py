@@ -144,6 +144,12 @@ def parameters_of(thing: Any) -> tuple[list[str], bool]:
     return named, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
+def required_of(thing: Any) -> list[str]:
+    """Those of the names that have no default."""
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p.name for p in _signature(thing) if p.kind in plain and p.default is p.empty]
+
+
 def _signature(thing: Any) -> list[inspect.Parameter]:
     """The parameters with which it is called; of a class, those of its objects."""
     if inspect.isclass(thing):
@@ -153,7 +159,6 @@ def _signature(thing: Any) -> list[inspect.Parameter]:
 
 
 def _unknown_required(thing: Any, known: tuple[str, ...], skip: int) -> str | None:
-    parameters = _signature(thing)[skip:]
-    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    unknown = [p.name for p in named if p.default is p.empty and p.name not in known]
+    passed = [p.name for p in _signature(thing)[:skip]]
+    unknown = [name for name in required_of(thing) if name not in known and name not in passed]
     return f"nothing gives it {', '.join(unknown)}; give them a default" if unknown else None

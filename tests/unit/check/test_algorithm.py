@@ -48,6 +48,22 @@ def test_whole_batches_and_dynamic_sampling(
     assert any("reward_manager scores a whole batch" in problem for problem in found) is wrong
 
 
+@pytest.mark.parametrize(
+    "words", [["algorithm=remax"], ["advantage_fn=custom", "advantage_fn.module=whole_batches.py"]]
+)
+def test_a_greedy_baseline_needs_scores_of_single_responses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    (tmp_path / "whole_batches.py").write_text(f"{BATCH}\ndef mine(token_level_rewards, greedy_scores=None): ...\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (problem,) = problems(*words, "reward_manager._target_=whole_batches.Whole")
+    assert "needs the score of a greedy response by itself" in problem
+    assert problems(*words, "reward_manager._target_=whole_batches.Single") == []
+    (problem,) = problems(*words, "+actor_rollout_ref.rollout.agent.agent_loop_manager_class=mine.Manager")
+    assert "does not generate the greedy response" in problem
+
+
 def test_oversampling_needs_all_prompts() -> None:
     (problem,) = problems("algorithm=prime", "trainer.v1.trainer_mode=colocate_async")
     assert "algorithm_steps.oversample=4 chooses among all prompts" in problem
