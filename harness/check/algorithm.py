@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Iterator
 
@@ -11,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from harness.check.problem import Problem
 from harness.check.twins import named_by
 from harness.components.kinds import LOSS_WEIGHTS, parameters_of
-from harness.config.source import class_named, methods_of, module_source
 from harness.errors import ConfigurationError
+from harness.scoring.build import takes_whole_batches
 from harness.scoring.setup import Limits
 
 # estimators that compare a response with the others to its prompt
@@ -70,15 +69,8 @@ def _whole_batches(config: DictConfig) -> Iterator[Problem]:
 
 
 def scores_whole_batches(config: DictConfig) -> bool:
-    """Whether the manager's class has ``score_batch``, or ``__call__`` alone; read from its source."""
-    target = str((config.get("reward_manager") or {}).get("_target_") or "")
-    module, _, name = target.rpartition(".")
-    source = module_source(module) if module else None
-    found = class_named(ast.parse(source), name) if source is not None else None
-    if found is None:
-        return False
-    methods = methods_of(found)
-    return "score_batch" in methods or ("__call__" in methods and "score" not in methods)
+    """Whether the manager wants all responses of a step at once; False where its source alone does not tell."""
+    return takes_whole_batches(named_by(config.get("reward_manager") or {}, config.get("trusted_modules") or ()))
 
 
 def _greedy_baseline(config: DictConfig) -> Iterator[Problem]:

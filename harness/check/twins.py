@@ -78,13 +78,19 @@ def _class(node: ast.ClassDef, home: Home) -> type | None:
 
 
 def _base(node: ast.expr, home: Home) -> type | None:
-    """A base class's stand-in, from wherever it is defined."""
-    if not isinstance(node, ast.Name):
+    """A base class's stand-in, from wherever it is defined: ``Base`` or ``module.Base``."""
+    if not isinstance(node, (ast.Name, ast.Attribute)):
         return None
-    if node.id in ("object", "ABC", "Protocol"):
+    *modules, name = ast.unparse(node).split(".")
+    if name in ("object", "ABC", "Protocol"):
         return object
-    source = ast.unparse(home.tree) if home.tree else ""
-    found = home_of(home.module, node.id, module_source(home.module) or source)
+    module = home.module
+    source = module_source(module) or (ast.unparse(home.tree) if home.tree else "")
+    if modules:
+        first = home_of(module, modules[0], source)
+        module = ".".join([first.module, *modules[1:]]) if first and not first.name else ""
+        source = module_source(module) or "" if module else ""
+    found = home_of(module, name, source)
     twin = twin_of(found) if found and found.tree and found != home else None
     return twin if isinstance(twin, type) else None
 

@@ -135,16 +135,6 @@ def names_in(source: str) -> list[str]:
     return [*_defined(tree), *(name for name in bound if name != "*")]
 
 
-def class_named(tree: ast.Module, name: str) -> ast.ClassDef | None:
-    """The class of this name at the top of a module."""
-    return next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
-
-
-def methods_of(node: ast.ClassDef) -> set[str]:
-    """The methods a class defines itself."""
-    return {item.name for item in node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))}
-
-
 def arguments_of(tree: ast.Module, name: str) -> ast.arguments | None:
     """The parameters of a function, or of a class's own constructor; None where they stand elsewhere."""
     for node in tree.body:
