@@ -73,3 +73,16 @@ def corrected(fields: dict[str, Any], algorithm: DictConfig, kl_controller: Any)
         metrics = metrics | off_policy
         changed += ["response_mask", *(["rollout_is_weights"] if "rollout_is_weights" in data.batch else [])]
     return {name: data.batch[name] for name in changed}, metrics
+
+
+def on_responses(advantages: dict[str, torch.Tensor], mask: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Zero where there is no response token, whatever verl's estimator put there.
+
+    Its OPO divides by the tokens of a group, and the rows that fill a batch up are a group without any: their NaN
+    outlives the mask in the gradient.
+
+    Args:
+        advantages: Name → (rows, response length).
+        mask: (rows, response length), 1 on response tokens.
+    """
+    return {name: torch.where(mask > 0, values, 0.0) for name, values in advantages.items()}

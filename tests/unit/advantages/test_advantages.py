@@ -26,41 +26,10 @@ from harness.errors import ConfigurationError
 spec = importlib.util.spec_from_file_location("advantage_reference", Path(__file__).with_name("reference.py"))
 reference = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(reference)
-
-CASES = (
-    "ragged groups",
-    "groups of one",
-    "all scores equal",
-    "padding rows",
-    "one token",
-    "permuted rows",
-    "token rewards",
-    "wide",
-)
-
-
-def make(case: str) -> dict:
-    """A batch: rewards, mask and values as (N, T) float64, groups as ids."""
-    rng = np.random.default_rng(CASES.index(case))
-    sizes = [1] * 6 if case == "groups of one" else [3, 5, 2, 4, 2]
-    width = {"one token": 1, "wide": 200}.get(case, 9)
-    groups = [f"prompt {number}" for number, size in enumerate(sizes) for _ in range(size)]
-    lengths = rng.integers(1, width + 1, len(groups))
-    mask = (np.arange(width) < lengths[:, None]).astype(float)
-    rewards = np.zeros_like(mask)
-    if case in ("token rewards", "wide"):
-        rewards = rng.normal(size=mask.shape).clip(0) * mask
-    else:
-        scores = np.full(len(groups), 0.5) if case == "all scores equal" else rng.integers(0, 3, len(groups)) / 2
-        rewards[np.arange(len(groups)), lengths - 1] = scores
-    values = rng.normal(size=mask.shape) * mask
-    if case == "padding rows":
-        rewards, mask, values = (np.concatenate([part, np.zeros((2, width))]) for part in (rewards, mask, values))
-        groups += ["padding 1", "padding 2"]
-    if case == "permuted rows":
-        order = rng.permutation(len(groups))
-        rewards, mask, values, groups = rewards[order], mask[order], values[order], [groups[i] for i in order]
-    return {"rewards": rewards, "mask": mask, "values": values, "groups": groups}
+spec = importlib.util.spec_from_file_location("advantage_batches", Path(__file__).with_name("batches.py"))
+batches = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(batches)
+CASES, make = batches.CASES, batches.make
 
 
 def run(function, batch: dict, **parameters) -> list[np.ndarray]:
