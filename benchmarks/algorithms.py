@@ -25,8 +25,6 @@ import yaml
 from machine import machine
 from quickstart_seeds import run_training
 
-from harness.backend.advantages import call_advantage_fn
-from harness.components.instantiate import instantiate
 from harness.config.compose import compose_config, resolve
 from harness.config.fingerprint import fingerprint
 from harness.records.atomic import write_text
@@ -101,78 +99,13 @@ def loss_error(name: str, tests: ModuleType) -> float:
 
 
 def advantage_error(name: str, tests: ModuleType) -> float:
-    """Largest error of the advantages that the composed algorithm computes in float32, on groups of several sizes."""
-    config = resolve(compose_config(["experiment=quickstart_tiny", f"algorithm={name}"]))
+    """Largest error of the advantages that the composed algorithm computes in float32, over the tests' batches."""
     errors = []
-    for case in ("ragged groups", "all scores equal", "one token", "permuted rows", "wide"):
-        batch = tests.make(case)
-        wanted = _reference_advantages(config, batch, tests.reference)
-        found = _advantages(config, batch)
-        errors.append(float(np.abs(found - wanted).max()))
+    for algorithm, case in tests.PAIRS:
+        if algorithm == name:
+            batch = tests.batches.make(case)
+            errors.append(float(np.abs(tests.shipped(name, batch)[0] - tests.WANTED[name](batch)[0]).max()))
     return max(errors)
-
-
-def _reference_advantages(config: Any, batch: dict[str, Any], reference: ModuleType) -> np.ndarray:
-    rewards, mask, groups = batch["rewards"], batch["mask"], batch["groups"]
-    node, algorithm = config.advantage_fn, config.algorithm
-    name = str(node.get("_target_") or algorithm.adv_estimator).rpartition(".")[2].removesuffix("_vectorized")
-    if name == "grpo":
-        return reference.grpo(rewards, mask, groups, normalise_by_std=algorithm.norm_adv_by_std_in_grpo)[0]
-    if name == "gae":
-        return reference.gae(rewards, batch["values"], mask, gamma=algorithm.gamma, lam=algorithm.lam)[0]
-    if name == "reinforce_plus_plus":
-        return reference.reinforce_plus_plus(rewards, mask, gamma=algorithm.gamma)[0]
-    if name == "remax":
-        return reference.remax(rewards, mask, batch["greedy"])[0]
-    if name == "gdpo":
-        return reference.gdpo(
-            {"first": rewards.sum(1), "second": batch["greedy"]}, {"first": 1.0, "second": 0.5}, mask, groups
-        )[0]
-    if name == "prime":
-        theirs = load("backend/prime/reference.py")
-        return theirs.advantages(batch["process"], rewards.sum(1), mask, groups, 5.0, 5.0)[0]
-    return getattr(reference, name)(rewards, mask, groups)[0]
-
-
-def _advantages(config: Any, batch: dict[str, Any]) -> np.ndarray:
-    """As the trainer computes them: by the component, else by verl's estimator."""
-    tensors = {name: torch.tensor(batch[name], dtype=torch.float32) for name in ("rewards", "values", "process")}
-    mask = torch.tensor(batch["mask"], dtype=torch.int64)
-    uid = np.array(batch["groups"], dtype=object)
-    if config.advantage_fn.get("_target_"):
-        greedy = torch.tensor(batch["greedy"], dtype=torch.float32)
-        fields = {
-            "token_level_rewards": tensors["rewards"],
-            "token_level_scores": tensors["rewards"],
-            "process_rewards": tensors["process"],
-            "response_mask": mask,
-            "uid": uid,
-            "greedy_scores": greedy,
-            "reward_components": {"first": tensors["rewards"].sum(1), "second": greedy},
-            "reward_weights": {"first": 1.0, "second": 0.5},
-            "config": config.algorithm,
-        }
-        return call_advantage_fn(instantiate(config.advantage_fn, "advantage_fn"), fields)[0].double().numpy()
-    from tensordict import TensorDict
-    from verl.protocol import DataProto
-    from verl.trainer.ppo.ray_trainer import compute_advantage
-
-    columns = {
-        "token_level_rewards": tensors["rewards"],
-        "response_mask": mask,
-        "values": tensors["values"],
-        "responses": mask,
-    }
-    data = DataProto(batch=TensorDict(columns, batch_size=len(mask)), non_tensor_batch={"uid": uid})
-    result = compute_advantage(
-        data,
-        adv_estimator=config.algorithm.adv_estimator,
-        gamma=config.algorithm.gamma,
-        lam=config.algorithm.lam,
-        norm_adv_by_std_in_grpo=config.algorithm.norm_adv_by_std_in_grpo,
-        config=config.algorithm,
-    )
-    return (result.batch["advantages"] * mask).double().numpy()
 
 
 # --- what it learns ---------------------------------------------------------------------------------------------------
@@ -205,8 +138,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=[1, 2, 3])
     parser.add_argument("--steps", type=int, default=25)
     arguments = parser.parse_args()
-    losses, advantages = load("policy_losses/test_losses.py"), load("advantages/test_advantages.py")
-    _with_more_columns(advantages)
+    losses, advantages = load("policy_losses/test_losses.py"), load("advantages/test_shipped.py")
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in arguments.names:
         row = results.setdefault(name, {"runs": {}})
@@ -225,21 +157,6 @@ def main() -> None:
             print(f"{name:<28} seed {seed}: {json.dumps(row['runs'][str(seed)])}", flush=True)
     write_text(RESULTS, json.dumps(results, indent=1) + "\n")
     write_text(PAGE, page(results, " ".join(sys.argv[1:])))
-
-
-def _with_more_columns(tests: ModuleType) -> None:
-    """Give the tests' batches what single algorithms need: a greedy response's score, process rewards."""
-    original = tests.make
-
-    def make(case: str) -> dict[str, Any]:
-        batch = original(case)
-        rng = np.random.default_rng(11)
-        by_group = {group: float(rng.integers(0, 2)) for group in dict.fromkeys(batch["groups"])}
-        batch["greedy"] = np.array([by_group[group] for group in batch["groups"]])
-        batch["process"] = rng.normal(size=batch["mask"].shape) * batch["mask"]
-        return batch
-
-    tests.make = make
 
 
 def page(results: dict[str, Any], words: str) -> str:

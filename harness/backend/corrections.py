@@ -11,7 +11,7 @@ from verl.protocol import DataProto
 from verl.trainer.ppo.ray_trainer import apply_kl_penalty
 from verl.trainer.ppo.rollout_corr_helper import compute_rollout_correction_and_add_to_batch
 
-from harness.backend.advantages import call_advantage_fn, reward_components
+from harness.backend.advantages import call_advantage_fn, require_nothing_else, reward_components
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -39,7 +39,8 @@ def advantages_of(
     changed, metrics = corrected(fields, algorithm, kl_controller)
     scores = fields["rm_scores"]
     fields = {**fields, "token_level_scores": scores, "token_level_rewards": scores, **changed}
-    fields |= {"reward_components": reward_components(fields, list(weights)), "reward_weights": weights}
+    fields |= {"reward_components": reward_components(fields, weights), "reward_weights": weights}
+    require_nothing_else(function, fields)
     advantages, returns = call_advantage_fn(function, {**fields, "config": algorithm})
     return {"advantages": advantages, "returns": returns, **changed}, metrics
 
@@ -72,3 +73,16 @@ def corrected(fields: dict[str, Any], algorithm: DictConfig, kl_controller: Any)
         metrics = metrics | off_policy
         changed += ["response_mask", *(["rollout_is_weights"] if "rollout_is_weights" in data.batch else [])]
     return {name: data.batch[name] for name in changed}, metrics
+
+
+def on_responses(advantages: dict[str, torch.Tensor], mask: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Zero where there is no response token, whatever verl's estimator put there.
+
+    Its OPO divides by the tokens of a group, and the rows that fill a batch up are a group without any: their NaN
+    outlives the mask in the gradient.
+
+    Args:
+        advantages: Name → (rows, response length).
+        mask: (rows, response length), 1 on response tokens.
+    """
+    return {name: torch.where(mask > 0, values, 0.0) for name, values in advantages.items()}

@@ -16,7 +16,7 @@ from verl.utils.debug import marked_timer
 
 from harness.backend.checkpoints import Checkpoints
 from harness.backend.columns import read_columns, replace_objects, write_response_columns
-from harness.backend.corrections import advantages_of
+from harness.backend.corrections import advantages_of, on_responses
 from harness.backend.overlong import left_out_of_the_loss, stop_tokens
 from harness.backend.recorded import RecordedTrainer
 from harness.backend.recorder import Recorder
@@ -141,7 +141,7 @@ class HarnessTrainer:
         with marked_timer("algorithm_steps", self.timing_raw):
             self.steps.before_advantages(self, batch, metrics)
         if self.advantage_fn is None:
-            return super()._compute_advantage(batch, metrics)
+            return _without_empty_rows(super()._compute_advantage(batch, metrics))
         weights = {name: float(node.get("weight", 1.0)) for name, node in self.config.reward_fn.items()}
         controller = getattr(self, "kl_ctrl_in_reward", None)
         columns, further = advantages_of(
@@ -156,6 +156,14 @@ class HarnessTrainer:
         limit = self.config.actor_rollout_ref.rollout.response_length
         with left_out_of_the_loss(batch, limit, self.stop_tokens, metrics):
             return super()._update_actor(batch, metrics)
+
+
+def _without_empty_rows(batch: KVBatchMeta) -> KVBatchMeta:
+    """A batch with the advantages of verl's estimator, where it has rows without a response token set to zero."""
+    mask = read_columns(batch, "response_mask")["response_mask"]
+    if mask.any(dim=1).all():
+        return batch
+    return write_response_columns(batch, on_responses(read_columns(batch, "advantages", "returns"), mask))
 
 
 class HarnessTrainerSync(HarnessTrainer, RecordedTrainer, PPOTrainerSync):

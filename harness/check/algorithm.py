@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Iterator
 
 from omegaconf import DictConfig, OmegaConf
 
 from harness.check.problem import Problem
-from harness.config.source import class_named, methods_of, module_source
+from harness.check.twins import named_by
+from harness.components.kinds import LOSS_WEIGHTS, parameters_of
 from harness.errors import ConfigurationError
+from harness.scoring.build import takes_whole_batches
 from harness.scoring.setup import Limits
 
 # estimators that compare a response with the others to its prompt
@@ -31,6 +32,7 @@ def algorithm_problems(config: DictConfig) -> Iterator[Problem]:
     yield from _oversampling(config)
     yield from _process_reward_batches(config)
     yield from _greedy_baseline(config)
+    yield from _weights_without_use(config)
     try:
         Limits(**OmegaConf.to_container(config.scoring, resolve=True))
     except (ConfigurationError, TypeError) as error:
@@ -67,25 +69,43 @@ def _whole_batches(config: DictConfig) -> Iterator[Problem]:
 
 
 def scores_whole_batches(config: DictConfig) -> bool:
-    """Whether the manager's class has ``score_batch``, or ``__call__`` alone; read from its source."""
-    target = str((config.get("reward_manager") or {}).get("_target_") or "")
-    module, _, name = target.rpartition(".")
-    source = module_source(module) if module else None
-    found = class_named(ast.parse(source), name) if source is not None else None
-    if found is None:
-        return False
-    methods = methods_of(found)
-    return "score_batch" in methods or ("__call__" in methods and "score" not in methods)
+    """Whether the manager wants all responses of a step at once; False where its source alone does not tell."""
+    return takes_whole_batches(named_by(config.get("reward_manager") or {}, config.get("trusted_modules") or ()))
 
 
 def _greedy_baseline(config: DictConfig) -> Iterator[Problem]:
-    target = str((config.get("advantage_fn") or {}).get("_target_") or "")
-    if target == "harness.advantages.remax.remax" and scores_whole_batches(config):
+    """An advantage function that names ``greedy_scores`` has a greedy response to each prompt generated and scored."""
+    function = named_by(config.get("advantage_fn") or {}, config.get("trusted_modules") or ())
+    if function is None or "greedy_scores" not in parameters_of(function)[0]:
+        return
+    named = f"advantage_fn ({config.advantage_fn._target_})"
+    if scores_whole_batches(config):
         yield Problem(
             "algorithm",
             "reward_manager",
-            "reward_manager scores a whole batch, and ReMax's baseline is the score of a greedy response by itself.",
+            f"reward_manager scores a whole batch, and {named} needs the score of a greedy response by itself.",
             "Choose a manager that scores each response, such as reward_manager=per_sample.",
+        )
+    key = "actor_rollout_ref.rollout.agent.agent_loop_manager_class"
+    if chosen := config.actor_rollout_ref.rollout.agent.get("agent_loop_manager_class"):
+        message = f"{key}={chosen} does not generate the greedy response to each prompt that {named} needs."
+        yield Problem("algorithm", key, message, "Leave it null, or choose another algorithm.", chosen)
+
+
+def _weights_without_use(config: DictConfig) -> Iterator[Problem]:
+    """Importance weights of the rollout that the policy loss cannot take."""
+    key, correction = "algorithm.rollout_correction.rollout_is", config.algorithm.get("rollout_correction") or {}
+    weights = correction.get("rollout_is")
+    if not weights or correction.get("bypass_mode"):
+        return
+    loss = named_by(config.policy_loss, config.get("trusted_modules") or ())
+    names, anything = parameters_of(loss) if loss is not None else ([], True)
+    if not anything and LOSS_WEIGHTS not in names:
+        yield Problem(
+            "algorithm",
+            key,
+            f"{key}={weights}: policy_loss ({config.policy_loss._target_}) takes no {LOSS_WEIGHTS}.",
+            f"Give it that parameter and multiply each token's loss by it, or set {key}=null.",
         )
 
 

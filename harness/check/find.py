@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from harness.check.added import added_problems
+from harness.check.advantage import advantage_problems
 from harness.check.algorithm import algorithm_problems
 from harness.check.arithmetic import arithmetic_problems
 from harness.check.batches import batch_problems
@@ -71,6 +72,7 @@ def find_problems(
         lambda: batch_problems(tree),
         lambda: memory_problems(tree),
         lambda: algorithm_problems(config),
+        lambda: advantage_problems(tree),
         lambda: ignored_problems(tree, given),
     ]
     found = types + [problem for check in checks for problem in _run(check, wrong=bool(types))]

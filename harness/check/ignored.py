@@ -230,14 +230,19 @@ def _fights(tree: Tree, given: Mapping[str, Any]) -> Iterator[Problem]:
             "response of each micro-batch, which is not constant.",
             f"Set it to the response limit: {_ACTOR}.loss_scale_factor={limit}.",
         )  # fmt: skip
-    overlong = str(lookup(tree, "reward_manager._target_") or "").endswith("OverlongRewardManager") or lookup(
-        tree, "reward.reward_kwargs.overlong_buffer_cfg.enable"
-    )
     groups = lookup(tree, "algorithm.filter_groups") or {}
-    if groups.get("enable") and overlong and groups.get("metric") in PENALISED:
+    if groups.get("enable") and penalises_overlong(tree) and groups.get("metric") in PENALISED:
         yield Problem(
             "fight", "algorithm.filter_groups.metric",
             f"algorithm.filter_groups.metric={groups['metric']} includes the overlong penalty, so groups whose answers "
             "are all right but differ in length stay.",
             "Set algorithm.filter_groups.metric=acc.", groups["metric"],
         )  # fmt: skip
+
+
+def penalises_overlong(tree: Tree) -> bool:
+    """Whether the reward manager takes something off long responses."""
+    manager = str(lookup(tree, "reward_manager._target_") or "")
+    return manager.endswith("OverlongRewardManager") or bool(
+        lookup(tree, "reward.reward_kwargs.overlong_buffer_cfg.enable")
+    )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from harness.check.parameters import parameter_problems
@@ -17,8 +16,8 @@ from harness.check.values import verl_defaults
 from harness.components import by_value
 from harness.components.files import split_target
 from harness.components.instantiate import TRUSTED, is_trusted
-from harness.components.kinds import SUPPLIED, kind_of
-from harness.config.source import Home, home_of, module_source, names_in
+from harness.components.kinds import kind_of
+from harness.config.source import Home, file_source, home_of, module_source, names_in
 from harness.config.suggest import did_you_mean
 
 Tree = Mapping[str, Any]
@@ -68,7 +67,7 @@ def _target(key: str, node: Tree, trusted: list[str]) -> Iterator[Problem]:
         remedy = f"If you trust it, add trusted_modules=[{asked}] on the command line."
         yield problem(f"{target} is outside the trusted modules ({known}).", remedy)
         return
-    source = _file_source(file[0]) if file else module_source(module)
+    source = file_source(file[0]) if file else module_source(module)
     if source is None:
         yield _through_a_module(problem, module, name, trusted) or problem(
             f"there is no module {module}.", "Check its spelling and where it lies."
@@ -111,7 +110,7 @@ def _called(key: str, node: Tree, home: Home, problem: Any) -> Iterator[Problem]
         yield from parameter_problems(key, values, home.tree, home.name)
     if inspect.isclass(twin) and kind:
         for name in _required(twin):
-            if name not in node and name not in SUPPLIED:
+            if name not in node and name not in kind.given:
                 message = f"{key}.{name}: {node['_target_']} needs it and nothing gives it."
                 yield Problem("parameter", f"{key}.{name}", message, f"Add +{key}.{name}=VALUE.")
 
@@ -122,7 +121,3 @@ def _required(twin: type) -> list[str]:
     parameters = list(inspect.signature(twin.__init__).parameters.values())[1:]  # type: ignore[misc]
     plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [each.name for each in parameters if each.kind in plain and each.default is each.empty]
-
-
-def _file_source(path: Path) -> str | None:
-    return path.read_text() if path.is_file() else None

@@ -7,12 +7,37 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.config.source import Home, home_of, module_source
+from harness.components import by_value
+from harness.components.files import split_target
+from harness.config.source import Home, file_source, home_of, module_source
 
 _MISSING = inspect.Parameter.empty
+
+
+def named_by(node: Mapping[str, Any], trusted: Sequence[str] = ()) -> Any:
+    """What a node's ``_target_`` names: its stand-in, or by value the object itself.
+
+    Args:
+        node: With ``_target_``: a dotted name or a file's ``PATH.py:NAME``.
+        trusted: The trusted modules, without which nothing travels by value.
+
+    Returns:
+        None where there is no target, or the source alone does not tell.
+    """
+    target = str(node.get("_target_") or "")
+    if target == by_value.TARGET:
+        return by_value.decode(str(node["code"])) if by_value.TRUST in trusted else None
+    file = split_target(target)
+    module, name = (str(file[0]), file[1]) if file else target.rpartition(".")[::2]
+    source = file_source(file[0]) if file else module_source(module) if module else None
+    try:
+        home = home_of(module, name, source) if source is not None else None
+    except SyntaxError:  # told by `harness.check.targets`
+        return None
+    return twin_of(home) if home else None
 
 
 def twin_of(home: Home) -> Any:
@@ -53,13 +78,19 @@ def _class(node: ast.ClassDef, home: Home) -> type | None:
 
 
 def _base(node: ast.expr, home: Home) -> type | None:
-    """A base class's stand-in, from wherever it is defined."""
-    if not isinstance(node, ast.Name):
+    """A base class's stand-in, from wherever it is defined: ``Base`` or ``module.Base``."""
+    if not isinstance(node, (ast.Name, ast.Attribute)):
         return None
-    if node.id in ("object", "ABC", "Protocol"):
+    *modules, name = ast.unparse(node).split(".")
+    if name in ("object", "ABC", "Protocol"):
         return object
-    source = ast.unparse(home.tree) if home.tree else ""
-    found = home_of(home.module, node.id, module_source(home.module) or source)
+    module = home.module
+    source = module_source(module) or (ast.unparse(home.tree) if home.tree else "")
+    if modules:
+        first = home_of(module, modules[0], source)
+        module = ".".join([first.module, *modules[1:]]) if first and not first.name else ""
+        source = module_source(module) or "" if module else ""
+    found = home_of(module, name, source)
     twin = twin_of(found) if found and found.tree and found != home else None
     return twin if isinstance(twin, type) else None
 

@@ -41,6 +41,11 @@ def module_source(module: str) -> str | None:
     return Path(root.origin).read_text() if root and root.origin and root.has_location and len(parts) == 1 else None
 
 
+def file_source(path: Path) -> str | None:
+    """A file's source; None where there is none."""
+    return path.read_text() if path.is_file() else None
+
+
 @lru_cache(maxsize=256)
 def parsed(source: str) -> ast.Module:
     """The source's tree; the same one is read many times in a check."""
@@ -128,16 +133,6 @@ def names_in(source: str) -> list[str]:
     tree = parsed(source)
     bound = [alias.asname or alias.name for node in _imports(tree) for alias in node.names]
     return [*_defined(tree), *(name for name in bound if name != "*")]
-
-
-def class_named(tree: ast.Module, name: str) -> ast.ClassDef | None:
-    """The class of this name at the top of a module."""
-    return next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name), None)
-
-
-def methods_of(node: ast.ClassDef) -> set[str]:
-    """The methods a class defines itself."""
-    return {item.name for item in node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))}
 
 
 def arguments_of(tree: ast.Module, name: str) -> ast.arguments | None:

@@ -47,7 +47,11 @@ def scores_whole_batches(node: Mapping[str, Any], trusted: Sequence[str]) -> boo
     """
     if not node.get("_target_"):
         return False
-    component = component_of(node, "reward_manager", trusted)
+    return takes_whole_batches(component_of(node, "reward_manager", trusted))
+
+
+def takes_whole_batches(component: Any) -> bool:
+    """Whether a reward manager's class has ``score_batch``, or ``__call__`` alone."""
     return hasattr(component, "score_batch") or is_classic(component)
 
 

@@ -23,6 +23,7 @@ import transfer_queue as tq
 from omegaconf import DictConfig, OmegaConf
 from transfer_queue import KVBatchMeta
 from verl.trainer.ppo.core_algos import get_kl_controller
+from verl.trainer.ppo.padding_utils import SYNTHETIC_PADDING_SEQ_LEN, upsample_batch_to_divisible_size
 
 from harness.backend.columns import read_columns, write_columns
 from harness.backend.recorder import Recorder
@@ -124,7 +125,8 @@ def rows(vocabulary: int) -> list[dict[str, Any]]:
             ids = torch.cat([prompt_ids, response])
             scores = torch.zeros(length)
             scores[-1] = float(session in ((0,), (0, 1, 2), (1, 3), (2,))[prompt])
-            notes = {"reward_fn/exact_match": float(scores[-1]), "reward_fn/length": float(rng.uniform())}
+            length_score = float(rng.uniform())  # the functions' scores add up to the reward, see NEEDS
+            notes = {"reward_fn/exact_match": float(scores[-1]) - 0.5 * length_score, "reward_fn/length": length_score}
             ones = torch.ones(length, dtype=torch.int64)
             noise = [torch.from_numpy(rng.normal(size=length)).float() for _ in range(5)]
             found.append(
@@ -175,12 +177,20 @@ def trainer_of(config: DictConfig, folder: Path) -> HarnessTrainerSync:
     return trainer
 
 
-def measure(config: DictConfig, folder: Path, name: str) -> dict[str, Any]:
-    """The loss, its gradient and the advantages of one step."""
+def padding_rows(count: int) -> list[dict[str, Any]]:
+    """What `measure` reads of the rows with which verl fills a batch up."""
+    return count * [{"prompts": torch.zeros(SYNTHETIC_PADDING_SEQ_LEN - 1),
+                     **dict.fromkeys(("responses", "noise", "rollout_noise"), torch.zeros(1))}]  # fmt: skip
+
+
+def measure(config: DictConfig, folder: Path, name: str, padding: int = 0) -> dict[str, Any]:
+    """The loss, its gradient and the advantages of one step; its last rows replaced by verl's padding."""
     trainer = trainer_of(frozen(config), folder)
-    parts = rows(trainer.actor_rollout_wg.actor.engine.module.config.vocab_size)
+    vocabulary = trainer.actor_rollout_wg.actor.engine.module.config.vocab_size
+    parts = rows(vocabulary)[: PROMPTS * RESPONSES - padding]
     metrics: dict[str, Any] = {}
-    batch = put(parts, name)
+    batch = upsample_batch_to_divisible_size(put(parts, name), PROMPTS * RESPONSES, eos_token_id=0)
+    parts += padding_rows(padding)
     # around the policy's own log-probs, so that ratios leave the clip ranges on both sides
     batch.extra_info.update(calculate_entropy=True, compute_loss=False, temperature=1.0)
     trainer.actor_rollout_wg.compute_log_prob(batch)
@@ -217,7 +227,7 @@ def main() -> None:
     os.environ[RUN] = str(folder)
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     tq.init(frozen(composed("grpo", model, *NEEDS["grpo"])).transfer_queue)
-    result = {"algorithms": {}, "corrections": {}, "inert": {}}
+    result = {"algorithms": {}, "corrections": {}, "inert": {}, "padded": {}}
     for algorithm in algorithms:
         needs = NEEDS.get(algorithm, NEEDS["grpo"])
         config = composed(algorithm, model, *needs)
@@ -235,6 +245,9 @@ def main() -> None:
         algorithm = "rloo" if "norm_adv" in word else "grpo"
         config = composed(algorithm, model, *NEEDS["grpo"], word)
         result["inert"][word] = [algorithm, measure(config, folder, f"inert-{number}")]
+    for algorithm in algorithms:
+        config = composed(algorithm, model, *NEEDS.get(algorithm, NEEDS["grpo"]))
+        result["padded"][algorithm] = measure(config, folder, f"padded-{algorithm}", padding=2)
     result["signed"] = RunFolder(folder).signs.exists()
     print(json.dumps(result))
 

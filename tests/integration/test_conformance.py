@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_kl_in_the_reward_and_rollout_correction_reach_an_advantage_function_too
     theirs, ours = measured["corrections"]["verl"], measured["corrections"]["grpo"]
     assert not differ(ours, theirs)
     assert differ(ours, measured["algorithms"]["grpo"]["as composed"])
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_rows_that_fill_a_batch_up_leave_the_gradient_finite(measured: dict, algorithm: str) -> None:
+    found = measured["padded"][algorithm]
+    assert all(math.isfinite(value) for value in found.values()), found
+    assert found["grad_norm"] > 0
 
 
 def test_what_the_check_calls_ignored_is_ignored(measured: dict) -> None:

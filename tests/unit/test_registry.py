@@ -62,6 +62,7 @@ FITTING = [
     ("reward_manager", Classic),
     ("advantage_function", lambda token_level_rewards, eos_mask, index, epsilon=1e-6: None),
     ("policy_loss", lambda old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config, **_: None),
+    ("policy_loss", lambda old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config, width=0.2: None),
     ("algorithm", Watchful),
 ]
 NOT_FITTING = [
@@ -73,6 +74,11 @@ NOT_FITTING = [
         "policy_loss",
         lambda log_prob, advantages: 0.0,
         "it must take old_log_prob, response_mask, loss_agg_mode, config",
+    ),
+    (
+        "policy_loss",
+        lambda old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config, width: None,
+        "nothing gives it width",
     ),
     ("algorithm", Scores, "a subclass of harness.backend.steps.AlgorithmSteps"),
     ("manager", Scores, "a class with train, evaluate, save and load"),

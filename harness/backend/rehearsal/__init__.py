@@ -8,7 +8,7 @@ from harness.backend.rehearsal.data import rehearse_data
 from harness.backend.rehearsal.model import rehearse_model
 from harness.backend.rehearsal.outcome import Outcome
 from harness.backend.rehearsal.reward import rehearse_reward
-from harness.backend.rehearsal.step import rehearse_step
+from harness.backend.rehearsal.step import GROUPS, rehearse_step
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -32,5 +32,5 @@ def rehearse(config: DictConfig) -> tuple[list[tuple[str, str]], list[Problem]]:
         rehearse_reward(config, tokenizer, rows, outcome)
     else:
         outcome.say("reward", "not tried: it needs the tokenizer and a row of the data")
-    rehearse_step(config, outcome)
+    rehearse_step(config, [{**row, "raw_prompt": row.get(config.data.prompt_key)} for row in rows[:GROUPS]], outcome)
     return outcome.lines, outcome.problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,12 @@ from verl.utils import tensordict_utils as tu
 from verl.utils.config import omega_conf_to_dataclass
 from verl.workers.utils.losses import ppo_loss
 
+from harness.backend.advantages import MissingColumns
+from harness.backend.columns import objects_of
 from harness.backend.corrections import advantages_of
 from harness.backend.policy_loss import use_policy_loss
 from harness.backend.rehearsal.outcome import Outcome, one_line
+from harness.check.advantage import PRIME_STEPS, absent_columns
 from harness.components.instantiate import instantiate
 from harness.errors import HarnessError
 
@@ -25,18 +29,21 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 GROUPS, LONGEST = 4, 24
+# what verl passes to its estimators. Source: verl.trainer.ppo.v1.trainer_base.PPOTrainer._compute_advantage
+FED = ("response_mask", "rm_scores", "rollout_log_probs", "old_log_probs", "ref_log_prob", "values")
 
 
-def rehearse_step(config: DictConfig, outcome: Outcome) -> None:
+def rehearse_step(config: DictConfig, rows: Sequence[Mapping[str, Any]], outcome: Outcome) -> None:
     """Compute advantages and the loss with its gradient as the trainer and its workers do.
 
     Args:
         config: The resolved configuration.
+        rows: Of the training data; an advantage function may name its columns.
         outcome: Takes what is seen.
     """
     config = OmegaConf.create(OmegaConf.to_container(config))
     OmegaConf.set_struct(config, False)
-    fields = synthetic_batch(config)
+    fields = synthetic_batch(config, rows)
     part = "advantage_fn"
     try:
         advantages, changed = _advantages(config, fields)
@@ -48,7 +55,10 @@ def rehearse_step(config: DictConfig, outcome: Outcome) -> None:
         part = "policy_loss"
         loss, gradient = _loss(config, {**fields, **changed, "advantages": advantages})
     except HarnessError as error:
-        outcome.wrong("step", part, error.message, error.remedy)
+        if isinstance(error, MissingColumns) and (_own_steps(config) or not rows):
+            outcome.say("step", f"not tried: {error.message[:-1]} unless algorithm_steps or the data add it")
+        else:
+            outcome.wrong("step", part, error.message, error.remedy)
         return
     except Exception as error:  # noqa: BLE001  verl's or a component's own: it would end the first step
         outcome.wrong("step", part, f"{part}: {type(error).__name__} on a synthetic batch: {one_line(error)}")
@@ -60,31 +70,30 @@ def rehearse_step(config: DictConfig, outcome: Outcome) -> None:
         outcome.warn("step", part, f"{part}: the gradient of a batch with mixed rewards is zero: nothing is learnt.")
 
 
-def synthetic_batch(config: DictConfig) -> dict[str, Any]:
-    """Ragged responses in groups of ``rollout.n``, some of them solved, with every column an algorithm may ask for.
+def synthetic_batch(config: DictConfig, rows: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Ragged responses in groups of ``rollout.n``, some of them solved, with the columns that this training has.
+
+    Args:
+        config: The resolved configuration.
+        rows: Of the training data, whose columns are there too.
 
     Returns:
         Tensors padded to (rows, response length), and objects of (rows,).
     """
     n, rng = config.actor_rollout_ref.rollout.n, np.random.default_rng(0)
-    rows = GROUPS * n
-    lengths = torch.from_numpy(rng.integers(2, LONGEST + 1, size=rows))
+    count = GROUPS * n
+    lengths = torch.from_numpy(rng.integers(2, LONGEST + 1, size=count))
     mask = (torch.arange(LONGEST) < lengths[:, None]).float()
-    solved = np.arange(rows) % (n if n > 1 else 2) == 0  # one a group: a pass@k advantage needs a single best
-    scores = torch.zeros(rows, LONGEST)
-    scores[torch.arange(rows), lengths - 1] = torch.from_numpy(solved).float()
+    solved = np.arange(count) % (n if n > 1 else 2) == 0  # one a group: a pass@k advantage needs a single best
+    weights = {name: float(node.get("weight", 1.0)) for name, node in config.reward_fn.items()}
+    scores = torch.zeros(count, LONGEST)
+    scores[torch.arange(count), lengths - 1] = torch.from_numpy(solved).float() * sum(map(abs, weights.values()))
 
     def noise(scale: float, around: float = 0.0) -> torch.Tensor:
         return (torch.from_numpy(rng.normal(around, scale, size=mask.shape)).float()) * mask
 
     old = -noise(0.3, 1.0).abs()
-    uid = np.repeat([f"0-{group}" for group in range(GROUPS)], n).astype(object)
-    notes = [{f"reward_fn/{name}": float(rng.uniform()) for name in config.reward_fn} for _ in range(rows)]
-    extra = np.empty(rows, dtype=object)
-    extra[:] = [{"reward_extra_info": note} for note in notes]
-    return {
-        "uid": uid,
-        "extra_fields": extra,
+    tensors = {
         "response_mask": mask,
         "rm_scores": scores,
         "old_log_probs": old,
@@ -93,8 +102,34 @@ def synthetic_batch(config: DictConfig) -> dict[str, Any]:
         "ref_log_prob": old + noise(0.1),
         "values": noise(0.1),
         "process_rewards": noise(0.1),
-        "greedy_scores": np.repeat((np.arange(GROUPS) % 2).astype(object), n),
+        "entropy": noise(0.1, 1.0).abs(),
     }
+    absent = absent_columns(OmegaConf.to_container(config, resolve=True))
+    return {
+        **_columns_of_the_data(rows, n),
+        "uid": np.repeat([f"0-{group}" for group in range(GROUPS)], n).astype(object),
+        "extra_fields": _notes(solved, weights),
+        "greedy_scores": np.repeat((np.arange(GROUPS) % 2).astype(object), n),
+        **{name: tensor for name, tensor in tensors.items() if name not in absent},
+    }
+
+
+def _own_steps(config: DictConfig) -> bool:
+    return (config.get("algorithm_steps") or {}).get("_target_") not in (None, PRIME_STEPS)
+
+
+def _columns_of_the_data(rows: Sequence[Mapping[str, Any]], n: int) -> dict[str, np.ndarray]:
+    """Each column's values for `GROUPS` prompts, ``n`` times each."""
+    chosen = [rows[group % len(rows)] for group in range(GROUPS)] if rows else []
+    return {name: np.repeat(objects_of([row.get(name) for row in chosen]), n) for name in (chosen[0] if chosen else ())}
+
+
+def _notes(solved: np.ndarray, weights: Mapping[str, float]) -> np.ndarray:
+    """What a reward manager notes: the score of each function, which adds to the reward where a row is solved."""
+    signs = {f"reward_fn/{name}": float(np.sign(weight)) for name, weight in weights.items()}
+    return objects_of(
+        [{"reward_extra_info": {name: sign * float(right) for name, sign in signs.items()}} for right in solved]
+    )
 
 
 def _advantages(config: DictConfig, fields: dict[str, Any]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -107,9 +142,8 @@ def _advantages(config: DictConfig, fields: dict[str, Any]) -> tuple[torch.Tenso
         columns, _ = advantages_of(function, fields, config.algorithm, controller, weights)
         return columns.pop("advantages"), columns
     algorithm = config.algorithm
-    tensors = {name: value for name, value in fields.items() if isinstance(value, torch.Tensor)}
+    tensors = {name: fields[name] for name in FED if name in fields}
     tensors["token_level_rewards"] = tensors["rm_scores"]
-    tensors["reward_baselines"] = torch.from_numpy(fields["greedy_scores"].astype(np.float32))
     data = DataProto(TensorDict(tensors, batch_size=len(fields["uid"])), {"uid": fields["uid"]})
     data = compute_advantage_for_multi_trajectories(
         data,
@@ -133,8 +167,8 @@ def _loss(config: DictConfig, fields: dict[str, Any]) -> tuple[float, float]:
     actor = omega_conf_to_dataclass(config.actor_rollout_ref.actor)
     lengths = fields["response_mask"].ne(0).long().cumsum(1).amax(1)
     rows = [int(length) for length in lengths]
-    columns = ["response_mask", "old_log_probs", "advantages", "ref_log_prob"]
-    columns += ["rollout_is_weights"] if "rollout_is_weights" in fields else []
+    columns = ["response_mask", "old_log_probs", "advantages"]
+    columns += [name for name in ("ref_log_prob", "rollout_is_weights") if name in fields]
 
     def ragged(tensor: torch.Tensor, before: int = 0) -> torch.Tensor:
         parts = [torch.cat([torch.zeros(before), row[:length]]) for row, length in zip(tensor, rows, strict=True)]

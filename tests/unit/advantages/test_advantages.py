@@ -26,41 +26,10 @@ from harness.errors import ConfigurationError
 spec = importlib.util.spec_from_file_location("advantage_reference", Path(__file__).with_name("reference.py"))
 reference = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(reference)
-
-CASES = (
-    "ragged groups",
-    "groups of one",
-    "all scores equal",
-    "padding rows",
-    "one token",
-    "permuted rows",
-    "token rewards",
-    "wide",
-)
-
-
-def make(case: str) -> dict:
-    """A batch: rewards, mask and values as (N, T) float64, groups as ids."""
-    rng = np.random.default_rng(CASES.index(case))
-    sizes = [1] * 6 if case == "groups of one" else [3, 5, 2, 4, 2]
-    width = {"one token": 1, "wide": 200}.get(case, 9)
-    groups = [f"prompt {number}" for number, size in enumerate(sizes) for _ in range(size)]
-    lengths = rng.integers(1, width + 1, len(groups))
-    mask = (np.arange(width) < lengths[:, None]).astype(float)
-    rewards = np.zeros_like(mask)
-    if case in ("token rewards", "wide"):
-        rewards = rng.normal(size=mask.shape).clip(0) * mask
-    else:
-        scores = np.full(len(groups), 0.5) if case == "all scores equal" else rng.integers(0, 3, len(groups)) / 2
-        rewards[np.arange(len(groups)), lengths - 1] = scores
-    values = rng.normal(size=mask.shape) * mask
-    if case == "padding rows":
-        rewards, mask, values = (np.concatenate([part, np.zeros((2, width))]) for part in (rewards, mask, values))
-        groups += ["padding 1", "padding 2"]
-    if case == "permuted rows":
-        order = rng.permutation(len(groups))
-        rewards, mask, values, groups = rewards[order], mask[order], values[order], [groups[i] for i in order]
-    return {"rewards": rewards, "mask": mask, "values": values, "groups": groups}
+spec = importlib.util.spec_from_file_location("advantage_batches", Path(__file__).with_name("batches.py"))
+batches = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(batches)
+CASES, make = batches.CASES, batches.make
 
 
 def run(function, batch: dict, **parameters) -> list[np.ndarray]:
@@ -216,10 +185,15 @@ def test_gdpo_refuses_a_reward_without_components() -> None:
 def test_components_come_from_what_the_reward_manager_noted() -> None:
     notes = [{"reward_extra_info": {"reward_fn/a": 1.0, "reward_fn/b": value}} for value in (0.5, 0.0)]
     batch = {"rm_scores": torch.tensor([[0.0, 2.0], [3.0, 0.0]]), "extra_fields": np.array(notes, dtype=object)}
-    found = reward_components(batch, ["a", "b"])
+    found = reward_components(batch, {"a": 1.0, "b": 0.3})
     assert {name: values.tolist() for name, values in found.items()} == {"a": [1.0, 1.0], "b": [0.5, 0.0]}
-    assert reward_components(batch, ["only"])["only"].tolist() == [2.0, 3.0]
-    assert reward_components(batch, ["a", "c"]) == {}
+    assert reward_components(batch, {"a": 1.0, "c": 1.0}) == {}
+
+
+def test_the_component_of_a_single_function_is_the_reward_over_its_weight() -> None:
+    batch = {"rm_scores": torch.tensor([[0.0, 2.0], [3.0, 0.0]])}
+    assert reward_components(batch, {"only": -2.0})["only"].tolist() == [-1.0, -1.5]
+    assert reward_components(batch, {"only": 0.0})["only"].tolist() == [2.0, 3.0]
 
 
 def test_groups_are_numbered_in_the_order_they_appear() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
-from harness.backend.advantages import call_advantage_fn, group_index
+from harness.backend.advantages import call_advantage_fn, group_index, require_nothing_else
 from harness.errors import ComponentError
 
 UID = np.array(["b", "a", "b", "c"], dtype=object)
@@ -45,6 +47,19 @@ def test_any_field_of_the_batch_can_be_asked_for() -> None:
     assert call_advantage_fn(function, BATCH)[0].sum() == 10.0
 
 
+def curious(token_level_rewards, entropy=None, ability=None, missing=None, **rest):
+    assert missing is None
+    assert rest["uid"] is UID
+    return token_level_rewards + entropy * (ability == "math").all(), token_level_rewards
+
+
+def test_a_column_wins_over_the_null_of_an_option() -> None:
+    batch = {**BATCH, "entropy": torch.full((4, 3), 0.5), "ability": np.array(["math"] * 4, dtype=object)}
+    function = partial(curious, entropy=None, ability=None, missing=None)
+    torch.testing.assert_close(call_advantage_fn(function, batch)[0], (REWARDS + 0.5) * MASK)
+    assert call_advantage_fn(partial(function, entropy=0.0), batch)[0].sum() == 10.0, "a value wins over a column"
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -63,3 +78,37 @@ def test_a_wrong_result_is_refused(function, message: str) -> None:
     with pytest.raises(ComponentError) as caught:
         call_advantage_fn(function, BATCH)
     assert message in caught.value.message
+
+
+def by_parts(reward_components, reward_weights, response_mask): ...
+
+
+def by_parts_and_rewards(reward_components, token_level_rewards): ...
+
+
+def components(rewards: list[float], mask: torch.Tensor = MASK[:3], **notes: float) -> dict:
+    """Three responses with scores 1 and 0.5 of two functions that weigh 1 and 2, and rewards of their own."""
+    rows = [{"reward_extra_info": dict(notes)} for _ in rewards]
+    return {
+        "token_level_rewards": torch.tensor(rewards)[:, None] * torch.tensor([[0.0, 1.0, 0.0]]),
+        "response_mask": mask,
+        "reward_components": {"a": torch.full((3,), 1.0), "b": torch.full((3,), 0.5)},
+        "reward_weights": {"a": 1.0, "b": 2.0},
+        "extra_fields": np.array(rows, dtype=object),
+    }
+
+
+def test_what_only_the_reward_holds_is_not_left_out_silently() -> None:
+    require_nothing_else(by_parts, components([2.0, 2.0, 2.0 + 1e-6]))
+    with pytest.raises(ComponentError, match=r"by_parts reads .* reward of 1 responses is not .* 1\.7 for 2"):
+        require_nothing_else(by_parts, components([2.0, 1.7, 2.0]))
+
+
+def test_a_function_that_sees_the_rewards_answers_for_them_itself() -> None:
+    require_nothing_else(by_parts_and_rewards, components([2.0, 1.7, 2.0]))
+    require_nothing_else(lambda reward_components, **_: None, components([2.0, 1.7, 2.0]))
+
+
+def test_padding_and_responses_that_could_not_be_scored_have_other_rewards() -> None:
+    require_nothing_else(by_parts, components([2.0, 0.0, 2.0], MASK[:3] * torch.tensor([[1], [0], [1]])))
+    require_nothing_else(by_parts, components([-1.0, -1.0, -1.0], scoring_failed=1.0))

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig, open_dict
 
 from harness.check.algorithm import algorithm_problems
+from harness.components import by_value
+from harness.components.instantiate import component_of
 from harness.config.compose import compose_config
+from harness.scoring.build import takes_whole_batches
 
 BATCH = """
+import harness.reward_managers.per_sample
+from harness.reward_managers import per_sample as one_by_one
+from harness.reward_managers.per_sample import PerSampleRewardManager
+
 class Whole:
     def score_batch(self, samples): ...
 
@@ -18,7 +27,23 @@ class Classic:
 
 class Single:
     def score(self, sample): ...
+
+class Heir(Whole):
+    def __init__(self, functions, bonus=1.0): ...
+
+class HeirOfAClassic(Classic): ...
+
+class Mine(PerSampleRewardManager): ...
+
+class MineToo(one_by_one.PerSampleRewardManager): ...
+
+class Ours(harness.reward_managers.per_sample.PerSampleRewardManager):
+    def __call__(self, data): ...
 """
+MANAGERS = {
+    "Whole": True, "Classic": True, "Heir": True, "HeirOfAClassic": True,
+    "Single": False, "Mine": False, "MineToo": False, "Ours": False,
+}  # fmt: skip
 
 
 def problems(*overrides: str) -> list[str]:
@@ -37,15 +62,55 @@ def test_algorithms_without_groups_may_have_one_response(algorithm: str) -> None
     assert problems(f"algorithm={algorithm}", "actor_rollout_ref.rollout.n=1") == []
 
 
-@pytest.mark.parametrize(("manager", "wrong"), [("Whole", True), ("Classic", True), ("Single", False)])
+@pytest.mark.parametrize("manager", MANAGERS)
+@pytest.mark.parametrize("module", ["whole_batches", "whole_batches.py"])
 def test_whole_batches_and_dynamic_sampling(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manager: str, wrong: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manager: str, module: str
 ) -> None:
     (tmp_path / "whole_batches.py").write_text(BATCH)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    node = f"reward_manager._target_=whole_batches.{manager}"
-    found = problems("algorithm=dapo", "reward_manager=verl", node)
-    assert any("reward_manager scores a whole batch" in problem for problem in found) is wrong
+    monkeypatch.delitem(sys.modules, "whole_batches", raising=False)
+    node = ["reward_manager=custom", f"reward_manager.module={module}", f"reward_manager.function={manager}"]
+    config = compose_config(["experiment=quickstart", "algorithm=dapo", *node])
+    found = [str(problem) for problem in algorithm_problems(config)]
+    assert any("reward_manager scores a whole batch" in problem for problem in found) is MANAGERS[manager]
+    component = component_of(config.reward_manager, "reward_manager", config.trusted_modules)
+    assert takes_whole_batches(component) is MANAGERS[manager], "what the training itself finds"
+
+
+def by_value_config(manager: type, *trusted: str) -> DictConfig:
+    config = compose_config(["experiment=quickstart", "algorithm=dapo", "reward_manager=verl"])
+    with open_dict(config):
+        config.reward_manager = {"_target_": by_value.TARGET, "code": by_value.encode(manager, "reward_manager")}
+        config.trusted_modules = list(trusted)
+    return config
+
+
+def test_a_manager_that_a_script_hands_over() -> None:
+    class Whole:
+        def score_batch(self, samples: list) -> list:
+            return samples
+
+    (problem,) = algorithm_problems(by_value_config(Whole, by_value.TRUST))
+    assert "reward_manager scores a whole batch" in problem.message
+    assert list(algorithm_problems(by_value_config(Whole))) == [], "what is not trusted is not even looked at"
+
+
+@pytest.mark.parametrize(
+    "words", [["algorithm=remax"], ["advantage_fn=custom", "advantage_fn.module=whole_batches.py"]]
+)
+def test_a_greedy_baseline_needs_scores_of_single_responses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    (tmp_path / "whole_batches.py").write_text(f"{BATCH}\ndef mine(token_level_rewards, greedy_scores=None): ...\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (problem,) = problems(*words, "reward_manager._target_=whole_batches.Whole")
+    assert "needs the score of a greedy response by itself" in problem
+    assert problems(*words, "reward_manager._target_=whole_batches.Single") == []
+    (problem,) = problems(*words, "+actor_rollout_ref.rollout.agent.agent_loop_manager_class=mine.Manager")
+    assert "does not generate the greedy response" in problem
 
 
 def test_oversampling_needs_all_prompts() -> None:
@@ -61,3 +126,30 @@ def test_oversampling_needs_all_prompts() -> None:
 )
 def test_limits_of_scoring(override: str, words: str) -> None:
     assert any(words in problem for problem in problems(override))
+
+
+LOSSES = """
+def plain(old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config): ...
+def weighted(old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config, rollout_is_weights=None): ...
+def open_ended(log_prob, **rest): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("loss", "correction", "wrong"),
+    [
+        ("plain", ["rollout_is=token"], True),
+        ("plain", [], False),
+        ("plain", ["rollout_is=token", "bypass_mode=true"], False),
+        ("weighted", ["rollout_is=token"], False),
+        ("open_ended", ["rollout_is=token"], False),
+    ],
+)
+def test_importance_weights_need_a_loss_that_takes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: str, correction: list[str], wrong: bool
+) -> None:
+    (tmp_path / "losses.py").write_text(LOSSES)
+    monkeypatch.chdir(tmp_path)
+    words = ["policy_loss=custom", "policy_loss.module=losses.py", f"policy_loss.function={loss}"]
+    found = problems(*words, *(f"algorithm.rollout_correction.{word}" for word in correction))
+    assert [f"losses.py:{loss}) takes no rollout_is_weights" in problem for problem in found] == [True] * wrong

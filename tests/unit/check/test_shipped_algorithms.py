@@ -95,3 +95,12 @@ def test_the_command_line_beats_the_algorithm() -> None:
     assert compose_config(["experiment=quickstart", "algorithm=max_rl", "advantage_fn=rloo"]).advantage_fn._target_ == (
         "harness.advantages.rloo.rloo"
     )
+
+
+@pytest.mark.parametrize(("algorithm", "divides"), [("grpo", True), ("dr_grpo", False), ("dppo", False)])
+@pytest.mark.parametrize("function", ["grpo", "grpo_passk"])
+def test_our_functions_divide_by_the_spread_where_the_algorithm_says_so(
+    algorithm: str, divides: bool, function: str
+) -> None:
+    config = resolve(compose_config(["experiment=quickstart", f"algorithm={algorithm}", f"advantage_fn={function}"]))
+    assert config.advantage_fn.normalise_by_std is divides

@@ -74,6 +74,22 @@ def test_every_kind(project: Path) -> None:
     assert config.algorithm.norm_adv_by_std_in_grpo is False  # of dr_grpo, which it builds on
 
 
+def test_what_the_harness_gives_a_component_is_no_key_of_its_option(project: Path) -> None:
+    (project / "my_givens.py").write_text(
+        "from harness import register_advantage_function, register_policy_loss\n\n"
+        "@register_advantage_function('curious')\n"
+        "def curious(token_level_rewards, index=None, entropy=None, greedy_scores=None, reward_weights=None, power=2.0):\n"
+        "    ...\n\n"
+        "@register_policy_loss('entropic')\n"
+        "def entropic(old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config, rollout_is_weights=None,\n"
+        "             entropy=0.1):\n"
+        "    ...\n"
+    )
+    config = compose_config(["plugins=[my_givens]", "advantage_fn=curious", "policy_loss=entropic"])
+    assert config.advantage_fn == {"_target_": "my_givens.curious", "power": 2.0}
+    assert config.policy_loss == {"_target_": "my_givens.entropic", "entropy": 0.1}, "what another kind is given"
+
+
 def test_what_lies_in_experiments_needs_no_naming(project: Path) -> None:
     folder = project / "experiments" / "mine"
     folder.mkdir(parents=True)
