@@ -17,7 +17,7 @@ from harness.backend.rewards import sample_for_a_batch
 from harness.errors import ConfigurationError, TrainingError
 from harness.reward_managers.sample import RewardResult, RewardSample
 from harness.reward_managers.spread import NOTE, from_note, rewards_by_token, token_spans
-from harness.scoring.service import FAILED
+from harness.scoring.failures import FAILED
 
 
 class SampledBatches:

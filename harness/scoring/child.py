@@ -1,7 +1,9 @@
 """The scoring process: ``python -m harness.scoring.child FD`` answers requests on a connection until it closes.
 
 Requests are ``(method, argument)``; answers are ``("ok", result)``, ``("failed", reason)`` where a sample could not be
-scored, or ``("wrong", message, remedy)`` where the component itself is wrong and the run has to end.
+scored, or ``("wrong", message, remedy)`` where the component itself is wrong and the run has to end. Before its answer
+a manager of whole batches may ask for calls of functions that another process holds: ``("call", name, arguments,
+named)``.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import ctypes
 import re
 import signal
 import sys
+import threading
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -31,12 +34,20 @@ def main() -> None:
     sys.path[:] = list(setup.search_path)
     manager = None
 
-    def build() -> str:
+    one_at_a_time = threading.Lock()
+
+    def call(*what: Any) -> Any:
+        with one_at_a_time:
+            connection.send(("call", *what))
+            return connection.recv()
+
+    def build() -> tuple[str, Any]:
         nonlocal manager
         from harness.scoring.build import build_manager
 
-        manager = build_manager(setup)
-        return "score_batch" if hasattr(manager, "score_batch") else "score"
+        manager = build_manager(setup, call)
+        method = next(name for name in ("score_batch", "call", "score") if hasattr(manager, name))
+        return method, getattr(manager, "takes", None) if method == "call" else None
 
     answer = _attempt(build)
     connection.send(answer)

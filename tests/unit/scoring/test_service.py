@@ -14,10 +14,11 @@ import pytest
 
 from harness.errors import ComponentError, ConfigurationError
 from harness.reward_managers.sample import RewardResult, RewardSample
-from harness.scoring.service import FAILED, ScoringService
+from harness.scoring.failures import FAILED
+from harness.scoring.service import ScoringService
 from harness.scoring.setup import Limits, Setup
 
-FUNCTIONS = '''
+FUNCTIONS = """
 import os, time
 
 def behave(input_text, response_text, **kwargs):
@@ -41,25 +42,7 @@ def starts(input_text, response_text, **kwargs):
 
 async def later(input_text, response_text, **kwargs):
     return 0.5
-
-class Ranks:
-    """Scores a batch as a whole: the longest response gets 1."""
-
-    def __init__(self, functions, bonus=0.0):
-        self.bonus = bonus
-
-    def score_batch(self, samples):
-        from harness.reward_managers.sample import RewardResult
-
-        if samples[0].response_text == "few":
-            return []
-        if samples[0].response_text == "nan":
-            return [RewardResult(0.0, {}, token_rewards=(1.0, float("nan")))]
-        if samples[0].response_text == "number":
-            return [1.0]
-        longest = max(len(s.response_text) for s in samples)
-        return [RewardResult(float(len(s.response_text) == longest) + self.bonus, {"acc": 1.0}) for s in samples]
-'''
+"""
 
 Make = Callable[..., ScoringService]
 
@@ -69,10 +52,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
     (tmp_path / "misbehaving.py").write_text(FUNCTIONS)
     made = []
 
-    def service(function: str = "behave", manager: dict | None = None, **limits: object) -> ScoringService:
+    def service(function: str = "behave", **limits: object) -> ScoringService:
         setup = Setup(
             functions={"mine": {"_target_": f"misbehaving.{function}", "weight": 2.0}},
-            manager=manager or {},
             trusted=["misbehaving"],
             memory_bytes=512 << 20,
             search_path=[str(tmp_path), *sys.path],
@@ -82,7 +64,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     yield service
     for each in made:
-        each.executor.submit(lambda own=each.own: own.process.close()).result()
+        each.executor.submit(lambda own=each.pool.own: own.process.close()).result()
         each.close()
 
 
@@ -147,20 +129,6 @@ def test_processes_work_side_by_side(make: Make) -> None:
     assert time.monotonic() - started < 7.5
 
 
-def test_a_whole_batch(make: Make, tmp_path: Path) -> None:
-    service = make(manager={"_target_": "misbehaving.Ranks", "bonus": 0.5})
-    assert service.whole_batches
-    results = service.score_batch([RewardSample("q", "a"), RewardSample("q", "abc")])
-    assert [result.score for result in results] == [0.5, 1.5]
-    for text, words in {
-        "few": "0 results came back for 1 responses",
-        "nan": "it gave a reward of nan, not a finite number",
-        "number": "1.0 came back for a response, not a RewardResult",
-    }.items():
-        with pytest.raises(ComponentError, match=words):
-            service.score_batch([RewardSample("q", text)])
-
-
 def test_its_processes_end_with_it(tmp_path: Path) -> None:
     """Even one whose scorer hangs, when its owner is killed."""
     (tmp_path / "misbehaving.py").write_text(FUNCTIONS)
@@ -222,4 +190,4 @@ def test_verls_own_scorer() -> None:
     sample = RewardSample("q", "thus #### 7", data_source="openai/gsm8k", ground_truth="7")
     assert service.executor.submit(service.score, sample).result().score == 1.0
     assert limits_of(compose_config([])).timeout_seconds == 30.0
-    service.executor.submit(lambda: service.own.process.close()).result()
+    service.executor.submit(lambda: service.pool.own.process.close()).result()
