@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UnscorableSample
 from harness.records.stacks import answer_with_stacks
 from harness.scoring.setup import Setup
 
@@ -65,6 +65,9 @@ def main() -> None:
 def _attempt(function: Any, *arguments: Any) -> tuple[Any, ...]:
     try:
         return ("ok", function(*arguments))
+    except UnscorableSample as error:
+        notes = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
+        return ("failed", "error", f"{notes}{error.message.removesuffix('.')}")
     except HarnessError as error:
         return ("wrong", error.message, error.remedy)
     except MemoryError:

@@ -31,6 +31,10 @@ def behave(input_text, response_text, **kwargs):
         held = [bytearray(64 << 20) for _ in range(1000)]
     if response_text == "die":
         os.kill(os.getpid(), 9)
+    if response_text == "unscorable":
+        from harness.errors import UnscorableSample
+
+        raise UnscorableSample("the reference is no number.", "Mend the data.")
     if response_text == "text":
         return "much"
     return {"score": float(len(response_text)), "acc": 1.0, "pid": os.getpid()}
@@ -86,6 +90,7 @@ def test_scores_in_another_process(make: Make) -> None:
         ("hang", "it took more than 1 s"),
         ("eat", "it needed more memory than scoring.memory_gb allows"),
         ("die", "its process was ended by signal 9"),
+        ("unscorable", r"could not be scored: in reward_fn.mine: the reference is no number\. Its data_source"),
     ],
 )
 def test_a_failure_costs_one_sample(make: Make, caplog: pytest.LogCaptureFixture, text: str, reason: str) -> None:
@@ -179,6 +184,17 @@ def test_what_a_scorer_starts_ends_with_it(make: Make) -> None:
     alive = [process.info for process in psutil.process_iter(["status", "cmdline"])]
     zombie = psutil.STATUS_ZOMBIE
     assert not [info for info in alive if info["cmdline"] == ["sleep", "86399"] and info["status"] != zombie]
+
+
+@pytest.mark.parametrize("name", ["math_answer", "reasoning_gym"])
+def test_a_row_without_a_reference_costs_its_response(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    setup = Setup(functions={name: {"_target_": f"harness.rewards.{name}.{name}"}}, search_path=sys.path)
+    service = ScoringService(setup, Limits(timeout_seconds=60))
+    sample = RewardSample("q", "\\boxed{4}", ground_truth="")
+    result = service.executor.submit(service.score, sample).result()
+    assert (result.score, result.extra[FAILED]) == (0.0, 1.0)
+    assert f"in reward_fn.{name}: " in caplog.text
+    service.executor.submit(lambda: service.pool.own.process.close()).result()
 
 
 def test_verls_own_scorer() -> None:
