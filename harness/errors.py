@@ -35,6 +35,10 @@ class ComponentError(ConfigurationError):
     """A ``_target_`` node could not be turned into a component."""
 
 
+class UnscorableSample(HarnessError):
+    """A sound reward function cannot score a response, as its row of the data is wrong: it costs that response."""
+
+
 class TrainingError(HarnessError):
     """A training that started did not finish.
 

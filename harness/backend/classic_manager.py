@@ -9,14 +9,15 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import OmegaConf
 from tensordict import TensorDict
 from verl.protocol import DataProto
 
+from harness.backend.columns import objects_of
 from harness.errors import ComponentError
-from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
+from harness.reward_managers.compute_score import ComputeScore
+from harness.reward_managers.per_sample import WeightedFunction
 from harness.reward_managers.sample import RewardResult, RewardSample
 
 
@@ -42,8 +43,8 @@ class ClassicRewardManager:
         whole = OmegaConf.create(dict(config))
         path = whole.actor_rollout_ref.model.tokenizer_path or whole.actor_rollout_ref.model.path
         self.tokenizer, self.name = hf_tokenizer(path), f"{component.__module__}.{component.__qualname__}"
-        self.scorer = PerSampleRewardManager(functions)
-        available = {"num_examine": 0, "config": whole, "compute_score": self._compute_score, **parameters}
+        self.compute_score = ComputeScore(functions, self.name)
+        available = {"num_examine": 0, "config": whole, "compute_score": self.compute_score, **parameters}
         takes = inspect.signature(component).parameters
         named = {name: value for name, value in available.items() if name in takes or name in parameters}
         self.manager = component(tokenizer=self.tokenizer, **named)
@@ -52,13 +53,14 @@ class ClassicRewardManager:
         """Score all responses of a step.
 
         Raises:
-            ComponentError: The result is no finite tensor of the responses' shape.
+            ComponentError: The result is no finite tensor of the responses' shape, or rewards what is no response.
         """
+        self.compute_score.of(samples)
         data = old_layout(samples, self.tokenizer.pad_token_id or 0)
         result = self.manager(data)
         tensor = result.get("reward_tensor") if isinstance(result, dict) else result
         further = result.get("reward_extra_info") or {} if isinstance(result, dict) else {}
-        rewards = self._checked(tensor, data.batch["responses"].shape)
+        rewards = self._checked(tensor, data.batch["response_mask"])
         scored = []
         for row, sample in enumerate(samples):
             extra = {name: values[row] for name, values in further.items() if len(values) == len(samples)}
@@ -66,7 +68,8 @@ class ClassicRewardManager:
             scored.append(RewardResult(sum(tokens), {"acc": sum(tokens), **extra}, token_rewards=tokens))
         return scored
 
-    def _checked(self, tensor: Any, shape: torch.Size) -> torch.Tensor:
+    def _checked(self, tensor: Any, mask: torch.Tensor) -> torch.Tensor:
+        shape = mask.shape
         where = f"reward_manager: {self.name} returned"
         if not isinstance(tensor, torch.Tensor):
             raise ComponentError(f"{where} {type(tensor).__name__}, not a tensor of token-level rewards.")
@@ -74,12 +77,14 @@ class ClassicRewardManager:
             raise ComponentError(f"{where} a tensor of shape {tuple(tensor.shape)}; the responses' is {tuple(shape)}.")
         if not torch.isfinite(tensor).all():
             raise ComponentError(f"{where} NaN or infinite rewards.")
+        outside = (tensor.cpu() * (1 - mask)).nonzero()
+        if len(outside):
+            row, place = outside[0].tolist()
+            raise ComponentError(
+                f"{where} a reward at position {place} of row {row}, whose response has {int(mask[row].sum())} tokens.",
+                "Put it on a token of the response; the last one is at data.batch['response_mask'][row].sum() - 1.",
+            )
         return tensor.float()
-
-    def _compute_score(
-        self, data_source: str = "", solution_str: str = "", ground_truth: Any = None, extra_info: Any = None, **_: Any
-    ) -> float:
-        return self.scorer.score(RewardSample("", solution_str, data_source, ground_truth, extra_info or {})).score
 
 
 def old_layout(samples: Sequence[RewardSample], pad: int) -> DataProto:
@@ -100,15 +105,16 @@ def old_layout(samples: Sequence[RewardSample], pad: int) -> DataProto:
         "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
         "response_mask": mask[:, prompt_width:],
     }
-    columns = {
+    names = dict.fromkeys(name for sample in samples for name in sample.columns)
+    columns: dict[str, list[Any]] = {
+        **{name: [sample.columns.get(name) for sample in samples] for name in names},
         "data_source": [sample.data_source for sample in samples],
-        "reward_model": [{"ground_truth": sample.ground_truth} for sample in samples],
+        "reward_model": [
+            {**(sample.columns.get("reward_model") or {}), "ground_truth": sample.ground_truth} for sample in samples
+        ],
         "extra_info": [dict(sample.extra_info) for sample in samples],
         "raw_prompt": [list(sample.messages) for sample in samples],
         "uid": [sample.uid for sample in samples],
     }
-    objects = {}
-    for name, values in columns.items():
-        objects[name] = np.empty(len(samples), dtype=object)
-        objects[name][:] = values
+    objects = {name: objects_of(values) for name, values in columns.items()}
     return DataProto(batch=TensorDict(tensors, batch_size=len(samples)), non_tensor_batch=objects)

@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from harness.components.instantiate import component_of
+from harness.scoring.batch import BatchScoringService
 from harness.scoring.build import is_classic, scores_whole_batches
-from harness.scoring.service import ScoringService
 from harness.scoring.setup import GIGABYTE, Limits, Setup
 
 VERL_SCORER = "harness.backend.verl_scorer.VerlScorer"
@@ -64,6 +64,6 @@ def _verls_choice(config: DictConfig) -> dict[str, Any]:
     }
 
 
-def batch_scoring_service(config: DictConfig) -> ScoringService | None:
+def batch_scoring_service(config: DictConfig) -> BatchScoringService | None:
     """The service of a manager that scores whole batches; None where reward workers score each response."""
-    return ScoringService(scoring_setup(config), limits_of(config)) if wants_whole_batches(config) else None
+    return BatchScoringService(scoring_setup(config), limits_of(config)) if wants_whole_batches(config) else None

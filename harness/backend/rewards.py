@@ -23,6 +23,7 @@ from harness.scoring.service import ScoringService
 if TYPE_CHECKING:
     from verl import DataProto
 
+_INTERNAL = ("extra_fields", "multi_modal_inputs", "session_id")  # what the rollout notes of a response, no columns
 VERL_MANAGER_KEY = "verl_reward_manager"  # root key: what reward.reward_manager was before the bridge took its place
 
 
@@ -100,8 +101,8 @@ class HarnessRewardManager(RewardManagerBase):
         return sample_from_row(item.non_tensor_batch, text, length)
 
 
-def sample_from_row(row: Mapping[str, Any], response_text: str, response_length: int, **ids: Any) -> RewardSample:
-    """A `RewardSample` from a data set's row and the response to it, with its ``prompt_ids`` and ``response_ids``."""
+def sample_from_row(row: Mapping[str, Any], response_text: str, response_length: int, **further: Any) -> RewardSample:
+    """A `RewardSample` from a data set's row and the response to it, with ``further`` of its fields."""
     messages = tuple(row.get("raw_prompt", ()))
     return RewardSample(
         input_text="\n".join(str(message["content"]) for message in messages),
@@ -112,8 +113,17 @@ def sample_from_row(row: Mapping[str, Any], response_text: str, response_length:
         response_length=response_length,
         messages=messages,
         uid=str(row.get("uid", "")),
-        **ids,
+        **further,
     )
+
+
+def sample_for_a_batch(
+    row: Mapping[str, Any], response_text: str, prompt_ids: Sequence[int], response_ids: Sequence[int]
+) -> RewardSample:
+    """The same for a manager that scores whole batches, which gets tokens and all columns too."""
+    ids = {"prompt_ids": tuple(prompt_ids), "response_ids": tuple(response_ids)}
+    columns = {name: value for name, value in row.items() if name not in _INTERNAL}
+    return sample_from_row(row, response_text, len(response_ids), columns=columns, **ids)
 
 
 def _of_the_rollout(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from transfer_queue import KVBatchMeta
 from harness.backend.columns import objects_of, read_columns, write_columns
 from harness.backend.outcomes import keep_prompts, rows_by_prompt
 from harness.backend.reward_setup import batch_scoring_service, limits_of
-from harness.backend.rewards import sample_from_row
+from harness.backend.rewards import sample_for_a_batch
 from harness.errors import ConfigurationError, TrainingError
 from harness.reward_managers.sample import RewardResult, RewardSample
 from harness.reward_managers.spread import NOTE, from_note, rewards_by_token, token_spans
-from harness.scoring.service import FAILED
+from harness.scoring.failures import FAILED
 
 
 class SampledBatches:
@@ -115,18 +115,17 @@ class SampledBatches:
         return torch.stack([row.sum() for row in rewards])
 
     def _samples(self, batch: KVBatchMeta) -> list[RewardSample]:
-        names = ("raw_prompt", "data_source", "reward_model", "extra_info", "uid")
         stored = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id)
         ids = {name: [row.tolist() for row in stored[name].unbind()] for name in ("prompts", "responses")}
-        objects = {name: objects_of(stored.get(name).tolist()) for name in names if name in stored.keys()}  # noqa: SIM118
+        names = [name for name in stored.keys() if not isinstance(stored.get(name), torch.Tensor)]  # noqa: SIM118
+        objects = {name: objects_of(stored.get(name).tolist()) for name in names}
         texts = self.trainer.tokenizer.batch_decode(ids["responses"], skip_special_tokens=True)
         return [
-            sample_from_row(
+            sample_for_a_batch(
                 {name: column[row] for name, column in objects.items()},
                 texts[row],
-                len(ids["responses"][row]),
-                prompt_ids=tuple(ids["prompts"][row]),
-                response_ids=tuple(ids["responses"][row]),
+                ids["prompts"][row],
+                ids["responses"][row],
             )
             for row in range(len(batch))
         ]

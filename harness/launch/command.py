@@ -15,13 +15,15 @@ from harness.config.words import quoted
 from harness.config.written import compose_written, written_keys
 from harness.errors import ConfigurationError
 from harness.launch.changes import record_changes, recorded_config, resumable_config
+from harness.launch.record import as_another_run
 from harness.records.checkpoints import checkpoint_at
 from harness.records.run_folder import RunFolder
 
 
 def build_manager(config: DictConfig, overrides: Sequence[str]) -> Any:
-    """The manager that ``manager`` names, with its configuration."""
-    return instantiate(config.manager, "manager", config.trusted_modules, config=config, overrides=overrides)
+    """The manager that ``manager`` names, with its configuration, which alone says what is saved."""
+    given = {"config": config, "overrides": overrides, "save_last": False}
+    return instantiate(config.manager, "manager", config.trusted_modules, **given)
 
 
 def train_run(overrides: Sequence[str], file: str | None = None) -> str:
@@ -116,12 +118,9 @@ def evaluate_run(target: str, overrides: Sequence[str]) -> str:
         checkpoint = checkpoint_at(run.checkpoints, step)
     config = recorded_config(run, overrides)
     _require_this_machine(config, run.shown(), remedy)
+    as_another_run(config)
     with open_dict(config):
-        config.run_id, config.name = None, f"{config.name}-evaluate"
-        # the record holds the other run's own paths: left as they are, its generations would be written over
-        config.trainer.experiment_name = "${run_id}"
-        config.trainer.default_local_dir = "${run_dir}/checkpoints"
-        config.trainer.validation_data_dir = "${run_dir}/generations"
+        config.name = f"{config.name}-evaluate"
     manager = build_manager(config, overrides)
     manager.evaluate(str(checkpoint))
     return manager.run.shown()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -21,7 +22,7 @@ def open_run(
     """Make the run's folder and write what is known before the start.
 
     Args:
-        config: The composed configuration; ``run_id`` and ``run_dir`` are filled in.
+        config: The composed configuration; ``run_id`` and ``run_dir`` are filled in, in a copy: another run may follow.
         overrides: What the user wrote, kept in ``overrides.yaml``.
         command: The words of the command; those of this process by default.
 
@@ -30,6 +31,7 @@ def open_run(
     """
     folder = RunFolder.create(Path(config.output_root), config.name, config.run_id)
     StatusWriter(folder).pending()
+    config = deepcopy(config)
     with open_dict(config):
         config.run_id = folder.run_id
         config.run_dir = str(folder.path.resolve())
@@ -38,3 +40,13 @@ def open_run(
     write_text(folder.overrides, OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
     Provenance().write(folder, seed=resolved.seed, fingerprint=fingerprint(resolved), command=command)
     return folder, resolved
+
+
+def as_another_run(config: DictConfig) -> None:
+    """Make a recorded configuration one for a run beside the recorded one: id and places follow the run again."""
+    with open_dict(config):
+        config.run_id = config.run_dir = None
+        # left as they are, what the other run has generated would be written over
+        config.trainer.experiment_name = "${run_id}"
+        config.trainer.default_local_dir = "${run_dir}/checkpoints"
+        config.trainer.validation_data_dir = "${run_dir}/generations"

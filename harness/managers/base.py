@@ -54,12 +54,7 @@ class BaseTrainingManager(ABC):
         Raises:
             ConfigurationError: There is no such key.
         """
-        for key, value in changes.items():
-            for problem in unknown_keys(self.config, nested(key, value)):
-                raise problem
-        with open_dict(self.config):
-            for key, value in changes.items():
-                OmegaConf.update(self.config, key, value)
+        change(self.config, changes)
 
 
 class RLTrainingManager(BaseTrainingManager):
@@ -68,3 +63,17 @@ class RLTrainingManager(BaseTrainingManager):
     @abstractmethod
     def generate(self, prompts: list[str]) -> list[str]:
         """The model's response to each prompt."""
+
+
+def change(config: DictConfig, changes: Mapping[str, Any]) -> None:
+    """Set values of a configuration by their dotted keys.
+
+    Raises:
+        ConfigurationError: There is no such key.
+    """
+    for key, value in changes.items():
+        for problem in unknown_keys(config, nested(key, value)):
+            raise problem
+    with open_dict(config):
+        for key, value in changes.items():
+            OmegaConf.update(config, key, value)

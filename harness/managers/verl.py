@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
-from typing import Any
-
-from omegaconf import DictConfig, open_dict
+from typing import TYPE_CHECKING, Any
 
 from harness.check.find import require_valid
 from harness.config.classic import data_files
 from harness.config.written import written_keys
 from harness.errors import ConfigurationError, Hang, HarnessError
 from harness.launch.again import give_up
-from harness.launch.record import open_run
+from harness.launch.record import as_another_run, open_run
 from harness.launch.stops import Stops
 from harness.launch.supervise import supervise
 from harness.launch.watchdog import Settings
-from harness.managers.base import RLTrainingManager
+from harness.managers.base import RLTrainingManager, change
 from harness.managers.classic import classic_config, is_composed, plain, train_settings
+from harness.managers.trained import LAST_STEP_ALONE, TrainedModel
 from harness.prepare import prepare_all
-from harness.records.checkpoints import checkpoint_at
 from harness.records.run_folder import RunFolder
 from harness.records.summary import RunSummary
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+MODEL = "actor_rollout_ref.model.path"
+SAVE_FREQ = "trainer.save_freq"
 
 
 class VERLTrainingManager(RLTrainingManager):
@@ -35,6 +40,11 @@ class VERLTrainingManager(RLTrainingManager):
         algorithm_type, reward_function, reward_manager_class, core_algos_module, core_algos_function: Choices, in place
             of those of ``config``.
         overrides: What the user wrote to get a composed configuration, for the record; else overrides that win.
+        save_last: Whether a training keeps its last step where nobody has set ``trainer.save_freq``, for `save`,
+            `evaluate` and `generate`; verl itself keeps none.
+
+    Attributes:
+        run: The last run.
     """
 
     def __init__(
@@ -46,6 +56,7 @@ class VERLTrainingManager(RLTrainingManager):
         core_algos_module: str | None = None,
         core_algos_function: str | None = None,
         overrides: Sequence[str] = (),
+        save_last: bool = True,
     ) -> None:
         made = is_composed(config)
         composed, words = classic_config(
@@ -61,10 +72,12 @@ class VERLTrainingManager(RLTrainingManager):
         if not made:
             self.written = written_keys(plain(config), words)
         self.overrides = list(overrides) if made else words
+        self.save_last = save_last
         self.run: RunFolder | None = None
+        self.trained: TrainedModel | None = None  # by the last training, unless another model was loaded since
 
     def train(self, data_path: str | None = None, output_dir: str | None = None, **settings: Any) -> RunSummary:
-        """Train as a new run.
+        """Train as a new run, from the model in ``actor_rollout_ref.model.path``.
 
         Args:
             data_path: Folder with ``train.parquet`` and ``validation.parquet`` (or ``test.parquet``); the
@@ -77,15 +90,12 @@ class VERLTrainingManager(RLTrainingManager):
             ConfigurationError: The configuration cannot be run as written.
             TrainingError: The training did not finish.
         """
-        settings = train_settings(settings)
-        if data_path is not None:
-            settings |= data_files(Path(data_path))
-        if output_dir is not None:
-            settings["output_root"] = str(output_dir)
-        self.update_config(settings)
-        require_valid(self.config, self.overrides, self.written)
-        self.run, resolved = open_run(self.config, self.overrides)
-        return self._supervise(self.run, resolved)
+        changes = _changes(data_path, output_dir, settings)
+        self.update_config(changes)
+        config = deepcopy(self.config)
+        if self.save_last and config.trainer.save_freq <= 0 and not self._asked_for(SAVE_FREQ, changes):
+            change(config, {SAVE_FREQ: LAST_STEP_ALONE})
+        return self._start(config)
 
     def resume(self, run: RunFolder, stops: Stops | None = None) -> RunSummary:
         """Go on with a run in its own folder, from its last checkpoint (from its start where there is none).
@@ -98,47 +108,86 @@ class VERLTrainingManager(RLTrainingManager):
             Hang: It is to be started again; only with ``stops``.
         """
         require_valid(self.config, self.overrides)
-        self.run = run
         return self._supervise(run, self.config, stops)
 
-    def evaluate(self, checkpoint: str | None = None, **settings: Any) -> RunSummary:
-        """Validate only, as a run of its own.
+    def evaluate(
+        self,
+        checkpoint: str | None = None,
+        data_path: str | None = None,
+        output_dir: str | None = None,
+        **settings: Any,
+    ) -> RunSummary:
+        """Validate only, as a run of its own; the configuration stays as it is.
 
         Args:
-            checkpoint: A ``global_step_N`` folder or a Hugging Face folder; the configured model if not given.
-            settings: Further values by dotted key.
+            checkpoint: A ``global_step_N`` folder or a Hugging Face folder; if not given, the model trained last, and
+                before a training the configured one.
+            data_path: As for `train`.
+            output_dir: As for `train`.
+            settings: As for `train`.
+
+        Raises:
+            HarnessError: The last training has kept no model.
         """
-        settings |= {"trainer.val_only": True, "trainer.val_before_train": True}
-        if checkpoint is not None and (Path(checkpoint) / "config.json").is_file():
-            settings["actor_rollout_ref.model.path"] = str(Path(checkpoint).resolve())
-        elif checkpoint is not None:
-            settings |= {
-                "trainer.resume_mode": "resume_path",
-                "trainer.resume_from_path": str(Path(checkpoint).resolve()),
-            }
-        return self.train(**settings)
+        config = deepcopy(self.config)
+        if self.run is not None or config.run_dir is not None:
+            as_another_run(config)
+        chosen = Path(checkpoint) if checkpoint is not None else None
+        if checkpoint is None and self.trained is not None:
+            chosen = self.trained.checkpoint
+        changes: dict[str, Any] = {"trainer.val_only": True, "trainer.val_before_train": True}
+        if chosen is not None and (chosen / "config.json").is_file():
+            changes[MODEL] = str(chosen.resolve())
+        elif chosen is not None:
+            changes |= {"trainer.resume_mode": "resume_path", "trainer.resume_from_path": str(chosen.resolve())}
+        change(config, {**changes, **_changes(data_path, output_dir, settings)})
+        return self._start(config)
 
     def save(self, path: str | Path) -> Path:
-        """Write the last checkpoint's model as a Hugging Face folder that `transformers` loads."""
-        from harness.backend.export import export_checkpoint
+        """Write the model trained last as a Hugging Face folder that `transformers` loads.
 
-        return export_checkpoint(self._last_checkpoint(), Path(path))
+        Raises:
+            HarnessError: There is none, or ``path`` is in use.
+        """
+        if self.trained is None:
+            raise HarnessError(f"There is no trained model to save: {MODEL} is as it was.", "Train first.")
+        return self.trained.export(Path(path))
 
     def load(self, path: str | Path) -> None:
-        """Start from this Hugging Face folder from now on."""
+        """Use the model in this Hugging Face folder from now on: to train from, to evaluate, to generate."""
         if not (Path(path) / "config.json").is_file():
             raise ConfigurationError(f"{path} is not a Hugging Face model folder: it has no config.json.")
-        with open_dict(self.config):
-            self.config.actor_rollout_ref.model.path = str(Path(path).resolve())
+        change(self.config, {MODEL: str(Path(path).resolve())})
+        self.trained = None
 
     def generate(self, prompts: list[str], **sampling: Any) -> list[str]:
-        """The response of the model in ``actor_rollout_ref.model.path`` to each prompt, greedy by default."""
+        """The response to each prompt, greedy by default, of the model trained last, or else of the configured one.
+
+        Raises:
+            HarnessError: The last training has kept no model.
+        """
         from harness.backend.export import generate_texts
 
-        prepare_all(self.config)
-        return generate_texts(self.config, prompts, sampling)
+        config = deepcopy(self.config)
+        if self.trained is not None:
+            change(config, {MODEL: str(self.trained.folder)})
+        else:
+            prepare_all(config)
+        return generate_texts(config, prompts, sampling)
+
+    def _asked_for(self, key: str, changes: Mapping[str, Any]) -> bool:
+        """Whether the user has given this key a value, be it the default."""
+        return key in {*self.written, *changes, *(word.lstrip("+").partition("=")[0] for word in self.overrides)}
+
+    def _start(self, config: DictConfig) -> RunSummary:
+        require_valid(config, self.overrides, self.written)
+        return self._supervise(*open_run(config, self.overrides))
 
     def _supervise(self, run: RunFolder, config: DictConfig, stops: Stops | None = None) -> RunSummary:
+        self.run = run
+        if not config.trainer.val_only:
+            self.trained = TrainedModel(run)
+
         def work(poll: Callable[[], None], announce: Callable[[str], None]) -> dict[str, Any]:
             prepare_all(config, announce)
             from harness.backend.train import run_training
@@ -159,10 +208,12 @@ class VERLTrainingManager(RLTrainingManager):
                 give_up(run, most)
             raise
 
-    def _last_checkpoint(self) -> Path:
-        step = self.run.last_checkpoint() if self.run else None
-        if self.run is None or step is None:
-            raise HarnessError(
-                "There is no whole checkpoint to save from.", "Train with trainer.save_freq=N, or N = the last step."
-            )
-        return checkpoint_at(self.run.checkpoints, step)
+
+def _changes(data_path: str | None, output_dir: str | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `train` and `evaluate` by their dotted keys."""
+    changes = train_settings(settings)
+    if data_path is not None:
+        changes |= data_files(Path(data_path))
+    if output_dir is not None:
+        changes["output_root"] = str(output_dir)
+    return changes

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -71,11 +72,18 @@ def _call(weighted: WeightedFunction, sample: RewardSample) -> Any:
     }
     takes = weighted.parameters
     taken = {name: value for name, value in columns.items() if takes is None or name in takes}
-    try:
+    with noting(weighted.name):
         result = weighted.function(sample.input_text, sample.response_text, **taken)
         return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+@contextmanager
+def noting(name: str) -> Iterator[None]:
+    """Have an exception say in which function it was raised."""
+    try:
+        yield
     except Exception as error:
-        error.add_note(f"in reward_fn.{weighted.name}")
+        error.add_note(f"in reward_fn.{name}")
         raise
 
 

@@ -17,8 +17,9 @@ class RewardSample:
         data_source, ground_truth, extra_info: The data set's columns.
         response_length: Tokens in the response.
         messages: The prompt's chat messages.
-        uid: The prompt's group; only for managers that score whole batches, as are the ids.
-        prompt_ids, response_ids: Tokens.
+        uid: The prompt's group.
+        prompt_ids, response_ids: Tokens; only for managers that score whole batches, as are the columns.
+        columns: All columns of the data set, as they are.
     """
 
     input_text: str
@@ -31,6 +32,7 @@ class RewardSample:
     uid: str = ""
     prompt_ids: tuple[int, ...] = ()
     response_ids: tuple[int, ...] = ()
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import UnscorableSample
 
 _DELIMITER = re.compile(r"(?<!\\)\$")  # "\$36" is thirty-six dollars, "$36$" a formula
 
@@ -38,7 +38,7 @@ def math_answer(
         ``score`` and ``acc``, both 0 or 1.
 
     Raises:
-        HarnessError: The reference answer is no mathematics.
+        UnscorableSample: The reference answer is no mathematics.
     """
     from math_verify import verify
 
@@ -68,7 +68,7 @@ def _reference(text: str) -> tuple[Any, ...]:
     found = parse(text if is_marked else f"${text}$", parsing_timeout=None)
     found = found or parse(text, parsing_timeout=None)
     if not found:
-        raise HarnessError(
+        raise UnscorableSample(
             f"reward_fn.math_answer: the reference answer {text!r} is no mathematics that math-verify can read.",
             "Mend the data's reward_model.ground_truth, or choose another reward, such as reward_fn=[exact_match].",
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import UnscorableSample
 from harness.rewards.extract import extract_answer
 
 logger = logging.getLogger(__name__)
@@ -45,11 +45,11 @@ def reasoning_gym(
         ``score`` and ``acc``; ``acc`` is 1 where the scorer gives full marks, else 0.
 
     Raises:
-        HarnessError: The row was not made by ``harness.data.reasoning_gym``.
+        UnscorableSample: The row was not made by ``harness.data.reasoning_gym``.
     """
     record = extra_info.get("reasoning_gym")
     if not record:
-        raise HarnessError(
+        raise UnscorableSample(
             f"the row has no extra_info['reasoning_gym'] (it has {sorted(extra_info)}), "
             "so reasoning-gym's scorer does not know its task.",
             "Make the data with data=reasoning_gym, or choose another reward, such as reward_fn=[exact_match].",

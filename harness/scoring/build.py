@@ -10,16 +10,23 @@ from typing import Any
 from harness.components.instantiate import component_of, instantiate
 from harness.errors import ComponentError
 from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
+from harness.scoring.functions import Call, Functions, RemoteFunction
 from harness.scoring.setup import Setup
 
 
-def build_manager(setup: Setup) -> Any:
-    """The manager with its functions: an object with ``score(sample)`` or ``score_batch(samples)``.
+def build_manager(setup: Setup, call: Call) -> Any:
+    """The manager with its functions: an object with ``score(sample)``, ``score_batch(samples)`` or ``call(…)``.
+
+    Args:
+        setup: What it is made of.
+        call: Calls functions that another process holds.
 
     Raises:
         ComponentError: Something cannot be built.
     """
-    functions = build_functions(setup)
+    functions = build_functions(setup) if setup.remote is None else _remote_functions(setup, setup.remote, call)
+    if setup.apart:
+        return Functions(functions)
     if not setup.manager:
         return PerSampleRewardManager(functions)
     if "adapter" in setup.supplied:
@@ -69,6 +76,11 @@ def build_functions(setup: Setup) -> list[WeightedFunction]:
         function = instantiate(parameters, f"reward_fn.{name}", setup.trusted)
         built.append(WeightedFunction(name, _classic(function), float(node.get("weight", 1.0))))
     return built
+
+
+def _remote_functions(setup: Setup, takes: Mapping[str, frozenset[str] | None], call: Call) -> list[WeightedFunction]:
+    weights = {name: float(node.get("weight", 1.0)) for name, node in setup.functions.items()}
+    return [WeightedFunction(name, RemoteFunction(name, takes[name], call), weights[name]) for name in takes]
 
 
 def _classic(function: Callable[..., Any]) -> Callable[..., Any]:

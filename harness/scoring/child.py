@@ -1,7 +1,9 @@
 """The scoring process: ``python -m harness.scoring.child FD`` answers requests on a connection until it closes.
 
 Requests are ``(method, argument)``; answers are ``("ok", result)``, ``("failed", reason)`` where a sample could not be
-scored, or ``("wrong", message, remedy)`` where the component itself is wrong and the run has to end.
+scored, or ``("wrong", message, remedy)`` where the component itself is wrong and the run has to end. Before its answer
+a manager of whole batches may ask for calls of functions that another process holds: ``("call", name, arguments,
+named)``.
 """
 
 from __future__ import annotations
@@ -10,12 +12,13 @@ import ctypes
 import re
 import signal
 import sys
+import threading
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UnscorableSample
 from harness.records.stacks import answer_with_stacks
 from harness.scoring.setup import Setup
 
@@ -31,12 +34,20 @@ def main() -> None:
     sys.path[:] = list(setup.search_path)
     manager = None
 
-    def build() -> str:
+    one_at_a_time = threading.Lock()
+
+    def call(*what: Any) -> Any:
+        with one_at_a_time:
+            connection.send(("call", *what))
+            return connection.recv()
+
+    def build() -> tuple[str, Any]:
         nonlocal manager
         from harness.scoring.build import build_manager
 
-        manager = build_manager(setup)
-        return "score_batch" if hasattr(manager, "score_batch") else "score"
+        manager = build_manager(setup, call)
+        method = next(name for name in ("score_batch", "call", "score") if hasattr(manager, name))
+        return method, getattr(manager, "takes", None) if method == "call" else None
 
     answer = _attempt(build)
     connection.send(answer)
@@ -54,6 +65,9 @@ def main() -> None:
 def _attempt(function: Any, *arguments: Any) -> tuple[Any, ...]:
     try:
         return ("ok", function(*arguments))
+    except UnscorableSample as error:
+        notes = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
+        return ("failed", "error", f"{notes}{error.message.removesuffix('.')}")
     except HarnessError as error:
         return ("wrong", error.message, error.remedy)
     except MemoryError:

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import Pipe
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from harness.errors import ComponentError
 from harness.scoring.setup import Setup
 
+Serve = Callable[[str, tuple[Any, ...], dict[str, Any]], Any]
 BUILD_SECONDS = 300.0  # imports on a cold network disk are slow
 
 
@@ -34,12 +37,17 @@ class ScoringProcess:
 
     Args:
         setup: What it builds.
+        serve: Answers a manager of whole batches that has a function called: ``(name, arguments, named)``.
+
+    Attributes:
+        takes: The parameters of each function, where it holds them for another process.
 
     Raises:
         ComponentError: It cannot.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, serve: Serve | None = None) -> None:
+        self.serve = serve
         self.connection, theirs = Pipe()
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(path for path in setup.search_path if path),
@@ -56,7 +64,7 @@ class ScoringProcess:
         theirs.close()
         self.connection.send(setup)
         try:
-            self.method = self._answer(BUILD_SECONDS)
+            self.method, self.takes = self._answer(BUILD_SECONDS)
         except SampleFailed as failure:
             self.close()
             raise ComponentError(
@@ -83,10 +91,7 @@ class ScoringProcess:
 
     def _answer(self, seconds: float) -> Any:
         try:
-            if not self.connection.poll(seconds):
-                self.close()
-                raise SampleFailed("timeout", f"it took more than {seconds:g} s")
-            kind, *rest = self.connection.recv()
+            kind, *rest = self._message(seconds)
         except (EOFError, OSError) as error:
             self.close()
             raise SampleFailed("died", self._end()) from error
@@ -97,6 +102,25 @@ class ScoringProcess:
         if rest[0] == "memory":
             self.close()  # what it holds is not known
         raise SampleFailed(*rest)
+
+    def _message(self, seconds: float) -> Any:
+        """The answer. What the calls before it take does not count, as each has a limit of its own."""
+        left = seconds
+        while True:
+            started = time.monotonic()
+            if not self.connection.poll(max(left, 0.0)):
+                self.close()
+                raise SampleFailed("timeout", f"it took more than {seconds:g} s")
+            kind, *rest = self.connection.recv()
+            if kind != "call" or self.serve is None:
+                return kind, *rest
+            left -= time.monotonic() - started
+            try:
+                result = self.serve(*rest)
+            except BaseException:
+                self.close()  # it would wait for ever
+                raise
+            self.connection.send(result)
 
     @property
     def closed(self) -> bool:

@@ -18,7 +18,7 @@ class Limits:
 
     Attributes:
         timeout_seconds: Longest time a response may take to be scored.
-        batch_timeout_seconds: The same for a whole batch, for managers that take one.
+        batch_timeout_seconds: The same for what a manager of whole batches does itself, between the functions' calls.
         memory_gb: What scoring may allocate beyond what the functions hold when they are loaded.
         processes: Scoring processes of each reward worker (``reward.num_workers``).
         on_error: ``zero``: the response gets ``score``; ``drop``: its whole group is left out of the step; ``stop``:
@@ -54,6 +54,8 @@ class Setup:
         memory_bytes: See `Limits.memory_gb`.
         search_path: Where modules are looked for.
         supplied: Parameters given to managers that name them, beside ``functions``.
+        apart: Whether functions are held for a manager in another process, to be called one by one.
+        remote: Functions that another process holds, and the parameters of each (None: any); None where this one does.
     """
 
     functions: Mapping[str, Mapping[str, Any]]
@@ -62,3 +64,5 @@ class Setup:
     memory_bytes: int = 4 * GIGABYTE
     search_path: Sequence[str] = ()
     supplied: Mapping[str, Any] = field(default_factory=dict)
+    apart: bool = False
+    remote: Mapping[str, frozenset[str] | None] | None = None

@@ -13,6 +13,7 @@ from runs import Finished, environment
 
 from harness.config.compose import compose_config, resolve
 from harness.prepare import prepare_all
+from harness.records.generations import read_generations, validation_steps
 from harness.records.metrics import read_metrics
 from harness.records.run_folder import RunFolder
 
@@ -58,9 +59,16 @@ manager = VERLTrainingManager(
 )
 stats = manager.train(data_path="data", output_dir="results")
 print("stats", stats.status.state, stats.steps)
+runs = [manager.run]
+print("generated", repr(manager.generate(["Spell: a b"])))
+manager.evaluate(output_dir="evaluated")
+runs += [manager.run]
 saved = manager.save("saved")
 manager.load(saved)
 print("generated", repr(manager.generate(["Spell: a b"])))
+manager.train(output_dir="continued", total_steps=1)
+runs += [manager.run]
+print("runs", *(run.path for run in runs))
 """
 CORE = """
 import torch
@@ -99,7 +107,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "reward_model": {"enable": False},
         "verifier": {"timeout": 10},
-        "trainer": {"total_training_steps": 2, "test_freq": 2, "save_freq": 2, "val_before_train": False},
+        "trainer": {"total_training_steps": 2, "test_freq": 2},
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(settings))
     (folder / "script.py").write_text(SCRIPT)
@@ -114,14 +122,14 @@ def test_one_script_decorates_trains_saves_and_generates(project: Path) -> None:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=900,
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("the script runs") == 1
     assert "stats done 2" in result.stdout
     (run,) = (project / "results" / "run").iterdir()
-    records = read_metrics(RunFolder.open(run).metrics)
+    records = [record for record in read_metrics(RunFolder.open(run).metrics) if record.step]
     assert min(record.metrics["critic/score/min"] for record in records) >= 0.5
     assert max(record.metrics["actor/grad_norm"] for record in records) > 0
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -134,8 +142,16 @@ def test_one_script_decorates_trains_saves_and_generates(project: Path) -> None:
     limit = yaml.safe_load((project / "run.yaml").read_text())["data"]["max_response_length"]
     ids = model.generate(**prompt, do_sample=False, max_new_tokens=limit)[0, prompt["input_ids"].shape[1] :]
     text = tokenizer.decode(ids, skip_special_tokens=True)
-    generated = next(line for line in result.stdout.splitlines() if line.startswith("generated"))
-    assert eval(generated.removeprefix("generated ")) == [text]
+    generated = [line for line in result.stdout.splitlines() if line.startswith("generated")]
+    assert [eval(line.removeprefix("generated ")) for line in generated] == [[text], [text]]
+    paths = next(line for line in result.stdout.splitlines() if line.startswith("runs")).split()[1:]
+    trained, evaluated, continued = (texts_at_the_start(RunFolder(project / path)) for path in paths)
+    assert evaluated == continued != trained  # both begin with the trained model
+
+
+def texts_at_the_start(run: RunFolder) -> list[str]:
+    step = min(validation_steps(run.generations))
+    return [sample.output for sample in read_generations(run.generations, step)]
 
 
 def test_a_saved_model_is_evaluated(project: Path, harness: Callable[..., Finished]) -> None:
@@ -164,4 +180,4 @@ def test_the_same_by_flags(project: Path, harness: Callable[..., Finished]) -> N
         folder=project,
     )
     assert finished.code == 0, finished.err
-    assert all(record.metrics["critic/score/mean"] == 1.0 for record in finished.records)
+    assert all(record.metrics["critic/score/mean"] == 1.0 for record in finished.records if record.step)

@@ -33,6 +33,17 @@ class Batches:
     def score_batch(self, samples):
         return samples[:1]
 
+class Classic:
+    def __init__(self, tokenizer, num_examine, config, compute_score=None):
+        self.tokenizer, self.compute_score = tokenizer, compute_score
+    def __call__(self, data):
+        rewards = torch.zeros_like(data.batch["responses"], dtype=torch.float32)
+        for row in range(len(data)):
+            length = int(data[row].batch["response_mask"].sum())
+            text = self.tokenizer.decode(data[row].batch["responses"][:length], skip_special_tokens=True)
+            rewards[row, length - 1] = self.compute_score(solution_str=text)
+        return rewards
+
 def infinite(token_level_rewards, response_mask):
     return token_level_rewards / 0.0, token_level_rewards
 
@@ -85,6 +96,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         "prime": [*TINY, "algorithm=prime"],
         "verl's estimator": [*TINY, "algorithm=rloo", "advantage_fn=verl", "algorithm.adv_estimator=rloo"],
         "verl's manager": [*TINY, "reward_manager=verl", "reward.reward_manager.name=dapo"],
+        "classic manager": own_data(
+            good, TRUST, "reward_manager=custom", "reward_manager.module=mine", "reward_manager.function=Classic"
+        ),
         "own data": own_data(good),
         "no template": own_data(good, f"actor_rollout_ref.model.path={model}"),
         "given template": own_data(good, f"actor_rollout_ref.model.path={model}", template),
@@ -125,7 +139,8 @@ def seen(report: dict[str, Any], part: str) -> str:
     return "\n".join(each["text"] for each in report["seen"] if each["part"] == part)
 
 
-@pytest.mark.parametrize("case", ["fine", "ppo", "prime", "verl's estimator", "verl's manager", "own data"])
+@pytest.mark.parametrize("case", ["fine", "ppo", "prime", "verl's estimator", "verl's manager", "classic manager",
+                                  "own data"])  # fmt: skip
 def test_what_is_right_passes(reports: dict[str, dict[str, Any]], case: str) -> None:
     report = reports[case]
     assert report["problems"] == []

@@ -96,7 +96,7 @@ def _lengths(key: str, rows: Sequence[Row], config: DictConfig, tokenizer: Any, 
     chosen = rows[:: max(1, len(rows) // MEASURED)]
     limit, name = config.data.max_prompt_length, config.data.prompt_key
     try:
-        lengths = sorted(prompt_tokens(row[name], config, tokenizer) for row in chosen)
+        lengths = sorted(len(prompt_tokens(row[name], config, tokenizer)) for row in chosen)
     except Exception as error:  # noqa: BLE001  a template's own code
         outcome.wrong("data", key, f"{key}: the chat template does not take its prompts: {one_line(error)}")
         return
@@ -118,8 +118,7 @@ def _lengths(key: str, rows: Sequence[Row], config: DictConfig, tokenizer: Any, 
         outcome.warn("data", "data.max_prompt_length", message, remedy)
 
 
-def prompt_tokens(prompt: Any, config: DictConfig, tokenizer: Any) -> int:
-    """Tokens of a prompt after the chat template. Source: verl.utils.dataset.rl_dataset.RLHFDataset."""
+def prompt_tokens(prompt: Any, config: DictConfig, tokenizer: Any) -> list[int]:
+    """The tokens of a prompt after the chat template. Source: verl.utils.dataset.rl_dataset.RLHFDataset."""
     settings = dict(config.data.get("apply_chat_template_kwargs") or {})
-    ids = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=False, **settings)
-    return len(ids)
+    return tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=False, **settings)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from omegaconf import OmegaConf, open_dict
 
+from harness.backend.rehearsal.data import prompt_tokens
 from harness.backend.rehearsal.outcome import Outcome, one_line
 from harness.backend.reward_setup import batch_scoring_service
-from harness.backend.rewards import HarnessRewardManager, install_reward_bridge, sample_from_row
+from harness.backend.rewards import HarnessRewardManager, install_reward_bridge, sample_for_a_batch
 from harness.backend.trajectories import reward_batch
 from harness.errors import HarnessError
 
@@ -73,7 +74,8 @@ async def _scored(
     decoded = [tokenizer.decode(response, skip_special_tokens=True) for response in ids]
     service = batch_scoring_service(copy)
     if service is not None:
-        samples = [sample_from_row(row, text, len(own)) for text, own in zip(decoded, ids, strict=True)]
+        tokens = prompt_tokens(row["raw_prompt"], config, tokenizer)
+        samples = [sample_for_a_batch(row, text, tokens, own) for text, own in zip(decoded, ids, strict=True)]
         try:
             return [(result.score, text) for result, text in zip(service.score_batch(samples), decoded, strict=True)]
         finally:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.errors import UnscorableSample
 from harness.rewards.math_answer import math_answer
 
 RIGHT = [
@@ -43,5 +43,5 @@ def test_only_a_box_counts_where_asked() -> None:
 
 
 def test_a_reference_that_cannot_be_read_is_named() -> None:
-    with pytest.raises(HarnessError, match=r"reward_fn\.math_answer: the reference answer ''"):
+    with pytest.raises(UnscorableSample, match=r"reward_fn\.math_answer: the reference answer ''"):
         math_answer("", "\\boxed{4}", ground_truth="")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.data.reasoning_gym import reasoning_gym_rows
-from harness.errors import HarnessError
+from harness.errors import UnscorableSample
 from harness.rewards.reasoning_gym import reasoning_gym
 
 JUNK = ["", " ", "\x00\ufffd", "[[[{", "1/0", "nan", "∞", "-", "<answer></answer>", "9" * 400, "a\nb" * 50]
@@ -51,7 +51,7 @@ def test_partial_credit_can_be_left_out() -> None:
 
 
 def test_row_of_another_data_set_is_refused() -> None:
-    with pytest.raises(HarnessError, match=r"no extra_info\['reasoning_gym'\]") as caught:
+    with pytest.raises(UnscorableSample, match=r"no extra_info\['reasoning_gym'\]") as caught:
         reasoning_gym("prompt", "4", ground_truth="4", extra_info={"index": 0})
     assert "data=reasoning_gym" in caught.value.remedy
 

@@ -14,10 +14,11 @@ import pytest
 
 from harness.errors import ComponentError, ConfigurationError
 from harness.reward_managers.sample import RewardResult, RewardSample
-from harness.scoring.service import FAILED, ScoringService
+from harness.scoring.failures import FAILED
+from harness.scoring.service import ScoringService
 from harness.scoring.setup import Limits, Setup
 
-FUNCTIONS = '''
+FUNCTIONS = """
 import os, time
 
 def behave(input_text, response_text, **kwargs):
@@ -30,6 +31,10 @@ def behave(input_text, response_text, **kwargs):
         held = [bytearray(64 << 20) for _ in range(1000)]
     if response_text == "die":
         os.kill(os.getpid(), 9)
+    if response_text == "unscorable":
+        from harness.errors import UnscorableSample
+
+        raise UnscorableSample("the reference is no number.", "Mend the data.")
     if response_text == "text":
         return "much"
     return {"score": float(len(response_text)), "acc": 1.0, "pid": os.getpid()}
@@ -41,25 +46,7 @@ def starts(input_text, response_text, **kwargs):
 
 async def later(input_text, response_text, **kwargs):
     return 0.5
-
-class Ranks:
-    """Scores a batch as a whole: the longest response gets 1."""
-
-    def __init__(self, functions, bonus=0.0):
-        self.bonus = bonus
-
-    def score_batch(self, samples):
-        from harness.reward_managers.sample import RewardResult
-
-        if samples[0].response_text == "few":
-            return []
-        if samples[0].response_text == "nan":
-            return [RewardResult(0.0, {}, token_rewards=(1.0, float("nan")))]
-        if samples[0].response_text == "number":
-            return [1.0]
-        longest = max(len(s.response_text) for s in samples)
-        return [RewardResult(float(len(s.response_text) == longest) + self.bonus, {"acc": 1.0}) for s in samples]
-'''
+"""
 
 Make = Callable[..., ScoringService]
 
@@ -69,10 +56,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
     (tmp_path / "misbehaving.py").write_text(FUNCTIONS)
     made = []
 
-    def service(function: str = "behave", manager: dict | None = None, **limits: object) -> ScoringService:
+    def service(function: str = "behave", **limits: object) -> ScoringService:
         setup = Setup(
             functions={"mine": {"_target_": f"misbehaving.{function}", "weight": 2.0}},
-            manager=manager or {},
             trusted=["misbehaving"],
             memory_bytes=512 << 20,
             search_path=[str(tmp_path), *sys.path],
@@ -82,7 +68,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     yield service
     for each in made:
-        each.executor.submit(lambda own=each.own: own.process.close()).result()
+        each.executor.submit(lambda own=each.pool.own: own.process.close()).result()
         each.close()
 
 
@@ -104,6 +90,7 @@ def test_scores_in_another_process(make: Make) -> None:
         ("hang", "it took more than 1 s"),
         ("eat", "it needed more memory than scoring.memory_gb allows"),
         ("die", "its process was ended by signal 9"),
+        ("unscorable", r"could not be scored: in reward_fn.mine: the reference is no number\. Its data_source"),
     ],
 )
 def test_a_failure_costs_one_sample(make: Make, caplog: pytest.LogCaptureFixture, text: str, reason: str) -> None:
@@ -145,20 +132,6 @@ def test_processes_work_side_by_side(make: Make) -> None:
     both = [service.executor.submit(service.score, RewardSample("q", "hang")) for _ in range(2)]
     assert [result.result().extra[FAILED] for result in both] == [1.0, 1.0]
     assert time.monotonic() - started < 7.5
-
-
-def test_a_whole_batch(make: Make, tmp_path: Path) -> None:
-    service = make(manager={"_target_": "misbehaving.Ranks", "bonus": 0.5})
-    assert service.whole_batches
-    results = service.score_batch([RewardSample("q", "a"), RewardSample("q", "abc")])
-    assert [result.score for result in results] == [0.5, 1.5]
-    for text, words in {
-        "few": "0 results came back for 1 responses",
-        "nan": "it gave a reward of nan, not a finite number",
-        "number": "1.0 came back for a response, not a RewardResult",
-    }.items():
-        with pytest.raises(ComponentError, match=words):
-            service.score_batch([RewardSample("q", text)])
 
 
 def test_its_processes_end_with_it(tmp_path: Path) -> None:
@@ -213,6 +186,17 @@ def test_what_a_scorer_starts_ends_with_it(make: Make) -> None:
     assert not [info for info in alive if info["cmdline"] == ["sleep", "86399"] and info["status"] != zombie]
 
 
+@pytest.mark.parametrize("name", ["math_answer", "reasoning_gym"])
+def test_a_row_without_a_reference_costs_its_response(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    setup = Setup(functions={name: {"_target_": f"harness.rewards.{name}.{name}"}}, search_path=sys.path)
+    service = ScoringService(setup, Limits(timeout_seconds=60))
+    sample = RewardSample("q", "\\boxed{4}", ground_truth="")
+    result = service.executor.submit(service.score, sample).result()
+    assert (result.score, result.extra[FAILED]) == (0.0, 1.0)
+    assert f"in reward_fn.{name}: " in caplog.text
+    service.executor.submit(lambda: service.pool.own.process.close()).result()
+
+
 def test_verls_own_scorer() -> None:
     """What ``reward_fn=[verl]``, the default, comes to."""
     from harness.backend.reward_setup import limits_of, scoring_setup
@@ -222,4 +206,4 @@ def test_verls_own_scorer() -> None:
     sample = RewardSample("q", "thus #### 7", data_source="openai/gsm8k", ground_truth="7")
     assert service.executor.submit(service.score, sample).result().score == 1.0
     assert limits_of(compose_config([])).timeout_seconds == 30.0
-    service.executor.submit(lambda: service.own.process.close()).result()
+    service.executor.submit(lambda: service.pool.own.process.close()).result()
