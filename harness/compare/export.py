@@ -40,6 +40,7 @@ def as_json(study: Study) -> str:
     prompts = [{"a": a, "b": b, **asdict(found)} for (a, b), found in study.prompts.items()]
     whole = {
         "metric": study.metric,
+        "sources": study.compared.members,
         "higher_is_better": study.higher,
         "options": study.options,
         "statistic": study.statistic,
@@ -111,7 +112,8 @@ def as_latex(study: Study) -> str:
 def _how(study: Study) -> str:
     better = "higher" if study.higher else "lower"
     intervals = "" if study.statistic == "median" else " with 95 % intervals"
-    return f"{study.options.measure}, {study.statistic} over seeds{intervals}, {better} is better"
+    sources = f"{study.compared.said}; " if study.compared.said else ""
+    return f"{sources}{study.options.measure}, {study.statistic} over seeds{intervals}, {better} is better"
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,8 @@ def render(study: Study) -> Group:
 def _heading(study: Study) -> Text:
     arrow = "higher" if study.higher else "lower"
     intervals = "" if study.statistic == "median" else "; 95 % intervals"
-    said = f"  {study.options.measure}, {study.statistic} over seeds, {arrow} is better{intervals}"
+    sources = f"{study.compared.said}; " if study.compared.said else ""
+    said = f"  {sources}{study.options.measure}, {study.statistic} over seeds, {arrow} is better{intervals}"
     return Text.assemble((study.metric, "bold"), (said, "dim"))
 
 
