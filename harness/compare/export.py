@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.compare.absent import absences
 from harness.compare.cells import HEADERS, lines_of
+from harness.compare.prompts import Prompts
 from harness.compare.study import Study
 
 _LATEX = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
@@ -37,7 +38,7 @@ def as_json(study: Study) -> str:
         }
         for row in study.rows
     ]  # fmt: skip
-    prompts = [{"a": a, "b": b, **asdict(found)} for (a, b), found in study.prompts.items()]
+    prompts = [{"a": a, "b": b, **_of_prompts(found)} for (a, b), found in study.prompts.items()]
     whole = {
         "metric": study.metric,
         "sources": study.compared.members,
@@ -54,6 +55,11 @@ def as_json(study: Study) -> str:
         "notes": study.notes,
     }
     return json.dumps(_plain(whole), indent=1, ensure_ascii=False)
+
+
+def _of_prompts(found: Prompts) -> dict[str, Any]:
+    named = ("step", "quantity", "models", "trainings", "right")
+    return {name: getattr(found, name) for name in named} | {"paired": found.asked.paired}
 
 
 def as_csv(study: Study) -> str:

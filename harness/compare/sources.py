@@ -30,6 +30,11 @@ class Metric:
     left_out: tuple[str, ...] = ()
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """The data sources that it is of; none where it is of no validation."""
+        return tuple(filter(None, map(source, self.members or (self.name,))))
+
+    @property
     def said(self) -> str:
         """How it comes about, as in ``mean over gsm8k, math, each with the same weight``; empty for one metric."""
         return f"mean over {listed(map(source, self.members))}, each with the same weight" if self.members else ""

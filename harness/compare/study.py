@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -15,9 +15,9 @@ from harness.compare.groups import RunGroup, group_runs
 from harness.compare.load import load_named
 from harness.compare.measure import Measure, measured
 from harness.compare.metric import complete_metric, default_metric, direction
-from harness.compare.prompts import Prompts, compare_prompts
+from harness.compare.prompts import Prompts, prompts_of
 from harness.compare.run_data import RunData
-from harness.compare.sources import Metric, with_mean
+from harness.compare.sources import Metric, kin, source, with_mean
 from harness.compare.statistics.centres import are_censored, group_intervals
 from harness.compare.statistics.intervals import Interval
 from harness.compare.statistics.samples import Group
@@ -28,6 +28,7 @@ from harness.compare.statistics.verdict import Comparison, Question, compare_all
 from harness.errors import ConfigurationError
 
 LINEAR = ("final", "area", "at")
+ALL_PROMPTS = "prompts are those of all data sources: the record does not say which is of which"
 OF_ROWS = "values are over all runs and sources, differences over the runs' means of their sources"
 SEED = 0  # of resamples and permutations: the same runs give the same numbers
 Pairs = Literal["baseline", "all"]
@@ -155,15 +156,25 @@ def study_of(runs: Sequence[RunData], options: Options) -> Study:
     rows = tuple(map(_row, grouping.groups, summaries, intervals))
     told = [line for row in rows for line in absences(row.group.label, row.group.runs, row.summaries)]
     comparisons = _compared(rows, grouping, Question(options.statistic, higher, options.paired), options.pairs, rng)
-    by_label = {group.label: group for group in grouping.groups}
-    prompts = {(each.a, each.b): compare_prompts(by_label[each.a].runs, by_label[each.b].runs, rng)
-               for each in comparisons}  # fmt: skip
+    prompts, lost = prompts_of(
+        [(each.a, each.b, each.paired) for each in comparisons],
+        {group.label: group.runs for group in grouping.groups},
+        metric.sources,
+        rng,
+    )
+    grouping = replace(grouping, findings=(*grouping.findings, *lost))
     unread = [f"{run.where}: {why}" for group in grouping.groups for run in group.runs
               for why in run.sample_problems.values()]  # fmt: skip
-    known = {pair: found for pair, found in prompts.items() if found is not None}
     said = (metric.note, OF_ROWS if _by_source(metric, options) and options.statistic == "iqm" else "")
-    notes = [*filter(None, said), *told, *notes, *unread]
-    return Study(metric, higher, options, grouping, rows, comparisons, known, tuple(notes))
+    notes = [*filter(None, said), *told, *notes, *_of_all_sources(metric, prompts.values()), *unread]
+    return Study(metric, higher, options, grouping, rows, comparisons, prompts, tuple(notes))
+
+
+def _of_all_sources(metric: Metric, prompts: Iterable[Prompts]) -> list[str]:
+    """A note where an old record does not say of which data source a prompt is, and it matters."""
+    unknown = any("" in samples.sources for found in prompts for samples in found.asked.samples)
+    known = {source(name) for found in prompts for run in found.asked.a for name in kin(run.metrics, metric.name)}
+    return [ALL_PROMPTS] if unknown and set(metric.sources) < known else []
 
 
 def _intervals(

@@ -22,6 +22,7 @@ from harness.compare.run_data import RunData
 from harness.compare.sources import kin, source
 from harness.compare.study import Row, study_of
 from harness.compare.targets import find_targets
+from harness.compare.wandb_report.panels import themes
 from harness.errors import ConfigurationError
 from harness.records.run_folder import RunFolder
 
@@ -99,6 +100,10 @@ def test_the_report_shows_each_source_and_that_it_is_compared(two: Callable[...,
     html = render(compare([str(two())]))
     assert "accuracy, mean of the sources" in html
     assert html.count('<span class="chip">compared</span>') == 2
+
+
+def test_in_wandb_which_has_no_mean_over_sources_each_is_a_panel(two: Callable[..., Path]) -> None:
+    assert themes(compare([str(two())]))["What is compared"] == [A, B]
 
 
 def test_the_interquartile_mean_is_over_runs_and_sources(two: Callable[..., Path]) -> None:
