@@ -30,7 +30,7 @@ def compare_command(words: Sequence[str], flags: Mapping[str, Any]) -> Iterator[
 
     Raises:
         ConfigurationError: There is nothing to compare, a flag means nothing, with ``--strict`` the groups differ in
-            more than what was swept, or W&B does not take the report.
+            more than what was swept or runs are missing, or W&B does not take the report.
     """
     if not words:
         raise ConfigurationError(
@@ -43,7 +43,8 @@ def compare_command(words: Sequence[str], flags: Mapping[str, Any]) -> Iterator[
     if flags.get("--strict") and study.grouping.findings:
         told = "\n".join(f"- {finding.text}" for finding in study.grouping.findings)
         raise ConfigurationError(
-            f"The runs differ in more than what was swept:\n{told}", "Leave some out, or compare without --strict."
+            f"The runs differ in more than what was swept, or are not all there:\n{told}",
+            "Leave some out, train what is missing, or compare without --strict.",
         )
     written = _write(study, Path(str(flags["--out"])), flags) if flags.get("--out") else ""
     text = _table(study) if wanted == "table" else FORMATS[wanted](study).rstrip("\n")

@@ -72,5 +72,3 @@ def _minded(study: Study) -> Iterator[Text]:
         yield Text(f"! {note}", style="yellow")
     for finding in study.grouping.findings:
         yield Text(f"! {finding.text}", style="yellow")
-    for label, seeds in study.grouping.missing_seeds.items():
-        yield Text(f"! {label} has no run of seed {', '.join(map(str, seeds))}", style="yellow")

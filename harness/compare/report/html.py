@@ -87,6 +87,7 @@ def _content(study: Study) -> dict[str, Any]:
 _PLACES = {
     "within": "Within a group: its runs are not repetitions of one experiment",
     "between": "Between the groups: may explain their difference",
+    "runs": "Repetitions that are missing, or did not come to their end",
     "record": "Of the records",
 }
 

@@ -197,3 +197,28 @@ def test_strict_refuses_what_differs_besides(make_run: MakeRun, capsys: pytest.C
     told = capsys.readouterr().err
     assert "torch differs between the groups: 2.1" in told
     assert "(3 runs), 2.1" in told
+
+
+@pytest.mark.parametrize(
+    ("seed", "end", "told"),
+    [
+        (4, "failed", "failed or stopped runs: 1 of 4 of algorithm=dapo: "),
+        (4, "done", "missing seeds: algorithm=grpo has no run of seed 4"),
+    ],
+)
+def test_strict_refuses_what_is_missing_or_failed_and_it_is_told_everywhere(
+    study_of: Callable[..., Path], make_run: MakeRun, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    seed: int, end: str, told: str,
+) -> None:  # fmt: skip
+    folder = study_of(GRPO[:3], DAPO[:3])
+    assert main(["compare", str(folder), "--strict"]) == 0
+    assert "missing" not in capsys.readouterr().out
+    make_run("algorithm=dapo", seed=seed, steps=9, metrics=curve(0.6), end=end)
+    assert main(["compare", str(folder), "--strict"]) == 2
+    assert f"- {told}" in capsys.readouterr().err
+    out = tmp_path / "paper"
+    assert main(["compare", str(folder), "--out", str(out)]) == 0
+    assert f"! {told}" in " ".join(capsys.readouterr().out.split())
+    assert all(told in (out / name).read_text() for name in ("table.md", "report.html"))
+    whole = json.loads((out / "compare.json").read_text())
+    assert any(finding["text"].startswith(told) and finding["where"] == "runs" for finding in whole["findings"])

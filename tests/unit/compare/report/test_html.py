@@ -106,7 +106,12 @@ def test_data_sources_findings_and_commands(study, html):
     )
     assert "harness train -m algorithm=dapo seed=1,2,3,4,5" in text
     assert all(run.where in text for run in study.runs)
-    assert "Nothing else is known to differ." in text
+    assert "Nothing else is known to differ." not in text
+    assert "⚠ Repetitions that are missing, or did not come to their end failed or stopped runs: 1 of 5 of" in text
+
+
+def test_nothing_to_mind_is_said(make_study):
+    assert "Nothing else is known to differ." in Page(render(make_study())).text
 
 
 def test_what_differs_beside_the_sweep_is_a_warning(study):
