@@ -64,8 +64,11 @@ def _options(flags: Mapping[str, Any]) -> Options:
     statistic = str(flags.get("--statistic") or "mean")
     if statistic not in ("mean", "iqm"):
         raise ConfigurationError(f"--statistic {statistic}: there is no such one.", "Allowed: mean, iqm.")
+    if flags.get("--higher") and flags.get("--lower"):
+        raise ConfigurationError("--higher and --lower: more of the metric is better, or less is.", "Leave one out.")
     return Options(
         metric=str(flags.get("--metric") or ""),
+        higher=True if flags.get("--higher") else False if flags.get("--lower") else None,
         measure=read_measure(kind, str(flags.get("--over") or "steps"), number or None),
         statistic=statistic,  # type: ignore[arg-type]
         by=tuple(filter(None, str(flags.get("--by") or "").split(","))),

@@ -18,11 +18,18 @@ CORE = "val-core/"
 FALLBACK = (*REWARD, "reward/mean", "reward/acc")
 FALLBACK_WORDS = ("acc", "score", "reward")
 LISTED = 12
-#: Lower is better where a part of the name has one of these words; elsewhere higher is.
+#: Lower is better where a part of the name has one of these words,
 LOWER = frozenset(
     {
         "loss", "kl", "ppl", "perplexity", "entropy_loss", "error", "failed", "aborted", "timeout", "clipfrac", "diff",
         "timing", "time", "seconds", "latency", "memory", "staleness", "chi2", "k3", "wer", "nll", "mse",
+    }
+)  # fmt: skip
+#: higher where it has one of these; elsewhere nobody knows.
+HIGHER = frozenset(
+    {
+        "acc", "accuracy", "score", "scores", "reward", "rewards", "correct", "correctness", "success", "solved",
+        "pass", "win", "f1", "bleu", "rouge", "throughput", "mfu", "return", "returns",
     }
 )  # fmt: skip
 _WORDS = re.compile(r"[a-z0-9]+")
@@ -80,14 +87,17 @@ def complete_metric(given: str, runs: Sequence[RunData]) -> Metric:
     raise ConfigurationError(f"metric {given}: no run has it.", close if close.startswith("Did") else _remedy(names))
 
 
-def direction(name: str) -> Literal["higher", "lower"]:
-    """Whether more of a metric is better, as its name says.
+def direction(name: str) -> Literal["higher", "lower"] | None:
+    """Whether more of a metric is better, as its name says; None where it does not.
 
-    Of a validation metric the variable counts, not the data set's name.
+    Of a validation metric the variable counts, not the data set's name. What a validation is about at its core is more
+    if it is better, whatever it is called, as it is rewarded.
     """
     match = _VALIDATED.fullmatch(name)
     words = _WORDS.findall((match["variable"] if match else name).lower())
-    return "lower" if LOWER.intersection(words) else "higher"
+    if LOWER.intersection(words):
+        return "lower"
+    return "higher" if name.startswith(CORE) or HIGHER.intersection(words) else None
 
 
 def _remedy(names: Iterable[str]) -> str:

@@ -29,6 +29,7 @@ from harness.errors import ConfigurationError
 
 LINEAR = ("final", "area", "at")
 ALL_PROMPTS = "prompts are those of all data sources: the record does not say which is of which"
+ASSUMED = "{} does not say whether more of it is better: higher is taken as better; --lower or --higher says it"
 OF_ROWS = "values are over all runs and sources, differences over the runs' means of their sources"
 SEED = 0  # of resamples and permutations: the same runs give the same numbers
 Pairs = Literal["baseline", "all"]
@@ -40,6 +41,7 @@ class Options:
 
     Attributes:
         metric: Whole or part of a name; empty for the usual one.
+        higher: Whether more of it is better; None where its name says so.
         measure: Which number of a curve counts.
         statistic: ``mean`` or ``iqm`` over a group's runs.
         by: Keys to group by; empty for what was swept.
@@ -49,6 +51,7 @@ class Options:
     """
 
     metric: str = ""
+    higher: bool | None = None
     measure: Measure = field(default_factory=Measure)
     statistic: Statistic = "mean"
     by: tuple[str, ...] = ()
@@ -92,6 +95,7 @@ class Study:
     Attributes:
         compared: The metric.
         higher: Whether more of the number that counts is better; of steps until a threshold, less is.
+        metric_higher: Whether more of the metric itself is.
         options: How it was compared.
         grouping: Groups, baseline and what else differs.
         rows: A group each, in the grouping's order.
@@ -102,6 +106,7 @@ class Study:
 
     compared: Metric
     higher: bool
+    metric_higher: bool
     options: Options
     grouping: Grouping
     rows: tuple[Row, ...]
@@ -146,7 +151,8 @@ def study_of(runs: Sequence[RunData], options: Options) -> Study:
     if not begun:
         raise ConfigurationError("None of these runs has recorded a step yet.", "See harness sweep status.")
     metric = complete_metric(options.metric, begun) if options.metric else default_metric(begun)
-    metric_higher = direction(metric.name) == "higher"
+    known = direction(metric.name)
+    metric_higher = known != "lower" if options.higher is None else options.higher
     higher = metric_higher and options.measure.kind != "until"
     grouping = group_runs(with_mean(runs, metric), options.by, options.baseline)
     rng = np.random.default_rng(SEED)
@@ -165,9 +171,13 @@ def study_of(runs: Sequence[RunData], options: Options) -> Study:
     grouping = replace(grouping, findings=(*grouping.findings, *lost))
     unread = [f"{run.where}: {why}" for group in grouping.groups for run in group.runs
               for why in run.sample_problems.values()]  # fmt: skip
-    said = (metric.note, OF_ROWS if _by_source(metric, options) and options.statistic == "iqm" else "")
+    said = (
+        metric.note,
+        ASSUMED.format(metric.name) if options.higher is None and known is None else "",
+        OF_ROWS if _by_source(metric, options) and options.statistic == "iqm" else "",
+    )
     notes = [*filter(None, said), *told, *notes, *_of_all_sources(metric, prompts.values()), *unread]
-    return Study(metric, higher, options, grouping, rows, comparisons, prompts, tuple(notes))
+    return Study(metric, higher, metric_higher, options, grouping, rows, comparisons, prompts, tuple(notes))
 
 
 def _of_all_sources(metric: Metric, prompts: Iterable[Prompts]) -> list[str]:

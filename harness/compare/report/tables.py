@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.compare.measure import measured
-from harness.compare.metric import direction
 from harness.compare.report import words
 from harness.compare.report.figures import styles
 from harness.compare.report.intervals import common_scale, ends, picture, ruler
@@ -113,9 +112,7 @@ def tasks(study: Study) -> list[Task]:
     rng = np.random.default_rng(SEED)
     found = []
     for name in names:
-        numbers, _ = measured(
-            [row.group.runs for row in study.rows], name, study.options.measure, direction(name) == "higher"
-        )
+        numbers, _ = measured([row.group.runs for row in study.rows], name, study.options.measure, study.metric_higher)
         intervals = group_intervals(numbers, study.options.statistic, rng)
         decimals = _decimals(intervals)
         cells = (f"{words.value(i.estimate, decimals)} {_known(i, decimals)}".strip() if i else "–" for i in intervals)

@@ -90,8 +90,11 @@ def test_a_part_of_no_name_or_several(runs_with, given: str, said: str) -> None:
         ("perf/throughput", "higher"),
         ("perf/time_per_step", "lower"),
         ("rollout_corr/log_ppl_diff", "lower"),
-        ("sample/block", "higher"),
+        ("val-core/a/anything/mean@1", "higher"),
+        ("val-aux/a/anything/mean@1", None),
+        ("response_length/mean", None),
+        ("sample/block", None),
     ],
 )
-def test_direction(name: str, better: str) -> None:
+def test_direction(name: str, better: str | None) -> None:
     assert direction(name) == better

@@ -167,6 +167,27 @@ def test_the_table_and_every_format(
     assert json.loads(capsys.readouterr().out) == whole
 
 
+def test_which_is_better_can_be_said(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    for algorithm, base in (("grpo", 100), ("dapo", 200)):
+        for seed in (1, 2, 3, 4):
+            rise = {step: {"response_length/mean": base + step + seed * (base / 100)} for step in range(4)}
+            folder = make_run(f"algorithm={algorithm}", seed=seed, steps=3, metrics=rise).path.parent
+    assumed = "response_length/mean does not say whether more of it is better: higher is taken as better"
+    for flags, better, noted in (([], True, True), (["--higher"], True, False), (["--lower"], False, False)):
+        words = [str(folder), "--metric", "response_length/mean", "--baseline", "grpo", *flags]
+        assert main(["compare", *words, "--json"]) == 0
+        whole = json.loads(capsys.readouterr().out)
+        assert whole["higher_is_better"] is better
+        assert whole["comparisons"][0]["decision"] == ("better" if better else "worse")
+        assert any(note.startswith(assumed) for note in whole["notes"]) is noted
+        assert main(["compare", *words]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert f"{'higher' if better else 'lower'} is better" in shown
+        assert (f"! {assumed}; --lower or --higher says it" in shown) is noted
+    best = compare([str(folder)], Options("response_length/mean", higher=False, measure=Measure("best")))
+    assert row_of(best, "algorithm=grpo").values == pytest.approx([101, 102, 103, 104])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -175,6 +196,7 @@ def test_the_table_and_every_format(
         (["FOLDER", "--value", "last"], "--value last: there is no such one."),
         (["FOLDER", "--value", "at"], "--value at: a number is needed."),
         (["FOLDER", "--over", "epochs"], "--over epochs: there is no such one."),
+        (["FOLDER", "--higher", "--lower"], "--higher and --lower: more of the metric is better, or less is."),
         (["FOLDER", "--format", "xml"], "--format xml: there is no such one."),
         (["FOLDER", "--statistic", "median"], "--statistic median: there is no such one."),
         (["FOLDER", "--baseline", "ppo"], "baseline ppo: no group has this value."),

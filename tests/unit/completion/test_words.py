@@ -21,6 +21,7 @@ from harness.completion.words import candidates
         ("harness sweep ", ["cancel ", "logs ", "retry ", "status "]),
         ("harness compare --over s", ["seconds ", "steps "]),
         ("harness compare --a", ["--all-pairs "]),
+        ("harness compare --lo", ["--lower "]),
         ("harness train algorithm", ["algorithm.", "algorithm=", "algorithm_steps="]),
         ("harness train algorithm=dp", ["algorithm=dppo "]),
         ("harness train -m algorithm=grpo,dp", ["algorithm=grpo,dppo "]),
