@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Group
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
-from harness.compare.cells import HEADERS, lines_of
+from harness.compare.cells import lines_of
+from harness.compare.fitted import STYLES, Fitted
 from harness.compare.prompts import Prompts
 from harness.compare.study import Study
-
-STYLES = {"better": "green", "worse": "red", "no difference shown": "yellow", "too few seeds": "yellow"}
-RIGHT = ("seeds", "value", "best run", "p")
 
 
 def render(study: Study) -> Group:
     """The whole of it."""
-    return Group(_heading(study), Text(), _table(study), Text(), *_said(study), *_minded(study))
+    return Group(_heading(study), Text(), Fitted(lines_of(study)), Text(), *_said(study), *_minded(study))
 
 
 def _heading(study: Study) -> Text:
@@ -29,26 +27,20 @@ def _heading(study: Study) -> Text:
     return Text.assemble((study.metric, "bold"), (said, "dim"))
 
 
-def _table(study: Study) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in HEADERS:
-        table.add_column(name, justify="right" if name in RIGHT else "left", no_wrap=name != "group")
-    for line in lines_of(study):
-        style = STYLES.get(line.decision, "dim" if line.is_baseline else "")
-        table.add_row(*(Text(cell) for cell in line.cells[:-1]), Text(line.cells[-1], style=style))
-    return table
-
-
-def _said(study: Study) -> Iterator[Text]:
+def _said(study: Study) -> Iterator[RenderableType]:
     """Each comparison in a sentence, what its prompts say, and what speaks against it."""
     for each in study.comparisons:
         yield Text.assemble(("● ", STYLES[each.decision]), each.sentence)
         if (prompts := study.prompts.get((each.a, each.b))) is not None:
-            yield Text(f"  {over_prompts(prompts)}", style="dim")
+            yield _below(over_prompts(prompts), "dim")
         for warning in each.warnings:
-            yield Text(f"  ! {warning}", style="yellow")
+            yield _below(f"! {warning}", "yellow")
     if not study.comparisons:
         yield Text("One group: there is nothing to hold it against. Name more runs, or --by KEY.", style="yellow")
+
+
+def _below(text: str, style: str) -> Padding:
+    return Padding(Text(text, style=style), (0, 0, 0, 2), expand=False)
 
 
 def over_prompts(found: Prompts) -> str:
