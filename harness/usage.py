@@ -35,7 +35,7 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
       --statistic mean|iqm --unpaired --strict
                             over seeds; seeds apart; refuse runs that differ in more than what was swept
       --format table|json|csv|md|latex --json --out DIR --figures
-                            what is printed; all of them and the report in a folder, its figures for papers too
+                            what is printed; all of them and the report in a folder, with its figures for papers
       --wandb-report        the same as a report in W&B
   evaluate RUN|CHECKPOINT|MODEL_FOLDER
                             validate only

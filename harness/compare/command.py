@@ -39,6 +39,8 @@ def compare_command(words: Sequence[str], flags: Mapping[str, Any]) -> Iterator[
     wanted = "json" if flags.get("--json") else str(flags.get("--format") or "table")
     if wanted not in ("table", *FORMATS):
         raise ConfigurationError(f"--format {wanted}: there is no such one.", f"Allowed: table, {', '.join(FORMATS)}.")
+    if flags.get("--figures") and not flags.get("--out"):
+        raise ConfigurationError("--figures: nobody says where to write them.", "Add --out FOLDER.")
     study = compare(words, _options(flags))
     if flags.get("--strict") and study.grouping.findings:
         told = "\n".join(f"- {finding.text}" for finding in study.grouping.findings)

@@ -196,6 +196,7 @@ def test_which_is_better_can_be_said(make_run: MakeRun, capsys: pytest.CaptureFi
         (["FOLDER", "--value", "last"], "--value last: there is no such one."),
         (["FOLDER", "--value", "at"], "--value at: a number is needed."),
         (["FOLDER", "--over", "epochs"], "--over epochs: there is no such one."),
+        (["FOLDER", "--figures"], "--figures: nobody says where to write them."),
         (["FOLDER", "--higher", "--lower"], "--higher and --lower: more of the metric is better, or less is."),
         (["FOLDER", "--format", "xml"], "--format xml: there is no such one."),
         (["FOLDER", "--statistic", "median"], "--statistic median: there is no such one."),
