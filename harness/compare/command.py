@@ -95,4 +95,4 @@ def _table(study: Study) -> str:
     console = Console(width=None if sys.stdout.isatty() else 160, force_terminal=sys.stdout.isatty())
     with console.capture() as captured:
         console.print(render(study))
-    return captured.get().rstrip()
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()).rstrip()

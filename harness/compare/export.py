@@ -14,6 +14,7 @@ import numpy as np
 from harness.compare.absent import absences
 from harness.compare.cells import HEADERS, lines_of
 from harness.compare.prompts import Prompts
+from harness.compare.sentences import beside
 from harness.compare.study import Study
 
 _LATEX = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
@@ -58,7 +59,7 @@ def as_json(study: Study) -> str:
 
 
 def _of_prompts(found: Prompts) -> dict[str, Any]:
-    named = ("step", "quantity", "models", "trainings", "right")
+    named = ("step", "quantity", "models", "trainings", "right", "family")
     return {name: getattr(found, name) for name in named} | {"paired": found.asked.paired}
 
 
@@ -82,7 +83,10 @@ def as_markdown(study: Study) -> str:
     rows = [HEADERS, *(line.cells for line in lines_of(study))]
     lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
     lines.insert(1, "|" + "---|" * len(HEADERS))
-    said = [f"- {each.sentence}" + "".join(f"\n  - {note}" for note in each.warnings) for each in study.comparisons]
+    said = [
+        f"- {each.sentence}" + "".join(f"\n  - {line}" for line in (*beside(study, each), *each.warnings))
+        for each in study.comparisons
+    ]
     minded = [f"- {note}" for note in (*study.notes, *(finding.text for finding in study.grouping.findings))]
     return "\n".join(
         [f"`{study.metric}`, {_how(study)}.", "", *lines, "", *said, *(["", *minded] if minded else []), ""]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from harness.compare.sources import listed
 from harness.compare.statistics.prompts import (
     McNemar,
     PromptDifference,
+    corrected,
     mcnemar,
     over_prompts,
     over_seeds_and_prompts,
@@ -33,6 +34,7 @@ class Prompts:
         trainings: Would other trainings, asked other prompts, differ? None with one seed on a side.
         right: Who was right where, for one model a side that answers each prompt right or wrong.
         asked: The prompts.
+        family: Over how many pairs of groups p is corrected.
     """
 
     step: int
@@ -41,6 +43,7 @@ class Prompts:
     trainings: PromptDifference | None
     right: McNemar | None
     asked: Asked = field(repr=False)
+    family: int = 1
 
 
 def prompts_of(
@@ -58,7 +61,8 @@ def prompts_of(
         rng: Makes resamples and sign flips.
 
     Returns:
-        What the prompts say, by (a, b), of the pairs that have some in common; and which prompts are left out.
+        What the prompts say, by (a, b), of the pairs that have some in common, with p after Holm's correction over
+        them, each question by itself; and which prompts are left out.
     """
     _read_all([sides(groups[a], groups[b], paired) for a, b, paired in pairs])
     found: dict[tuple[str, str], Prompts] = {}
@@ -72,7 +76,16 @@ def prompts_of(
         if asked.left_out:
             lost.setdefault(_left_out(asked), []).append(f"{a} and {b}")
     notes = [f"{what}, between {listed(between)}" for what, between in lost.items()]
-    return found, [Finding("prompts", "between", {}, tuple(groups), note) for note in notes]
+    return _corrected(found), [Finding("prompts", "between", {}, tuple(groups), note) for note in notes]
+
+
+def _corrected(found: Mapping[tuple[str, str], Prompts]) -> dict[tuple[str, str], Prompts]:
+    every = list(found.values())
+    models = corrected([each.models for each in every])
+    trainings, right = corrected([each.trainings for each in every]), corrected([each.right for each in every])
+    answers = zip(found.items(), models, trainings, right, strict=True)
+    return {pair: replace(each, models=a or each.models, trainings=b, right=c, family=len(every))
+            for (pair, each), a, b, c in answers}  # fmt: skip
 
 
 def _read_all(pairs: Sequence[tuple[Sequence[RunData], Sequence[RunData], bool]]) -> None:

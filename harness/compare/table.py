@@ -10,7 +10,7 @@ from rich.text import Text
 
 from harness.compare.cells import lines_of
 from harness.compare.fitted import STYLES, Fitted
-from harness.compare.prompts import Prompts
+from harness.compare.sentences import beside
 from harness.compare.study import Study
 
 
@@ -28,11 +28,11 @@ def _heading(study: Study) -> Text:
 
 
 def _said(study: Study) -> Iterator[RenderableType]:
-    """Each comparison in a sentence, what its prompts say, and what speaks against it."""
+    """Each comparison in a sentence, what else is to be said of it, and what speaks against it."""
     for each in study.comparisons:
         yield Text.assemble(("● ", STYLES[each.decision]), each.sentence)
-        if (prompts := study.prompts.get((each.a, each.b))) is not None:
-            yield _below(over_prompts(prompts), "dim")
+        for line in beside(study, each):
+            yield _below(line, "dim")
         for warning in each.warnings:
             yield _below(f"! {warning}", "yellow")
     if not study.comparisons:
@@ -41,22 +41,6 @@ def _said(study: Study) -> Iterator[RenderableType]:
 
 def _below(text: str, style: str) -> Padding:
     return Padding(Text(text, style=style), (0, 0, 0, 2), expand=False)
-
-
-def over_prompts(found: Prompts) -> str:
-    """What the prompts of a validation say, in a sentence."""
-    models = found.models
-    said = (
-        f"over {models.prompts} prompts of step {found.step}, {found.quantity}: "
-        f"{models.interval.estimate:+.3f} [{models.interval.low:.3f}, {models.interval.high:.3f}] for these models"
-    )
-    if found.trainings is not None:
-        bounds = found.trainings.interval
-        said += f"; [{bounds.low:.3f}, {bounds.high:.3f}] for other trainings and prompts too"
-    if found.right is not None:
-        right = found.right
-        said += f"; right alone on {right.only_a} against {right.only_b}, McNemar p={right.p:.2g}"
-    return said
 
 
 def _minded(study: Study) -> Iterator[Text]:

@@ -51,10 +51,11 @@ class Texts:
 def sentences(a: str, b: str, found: Prompts) -> list[str]:
     """What the prompts say of a pair, a sentence for each question."""
     models, quantity = found.models, _NAMES.get(found.quantity, found.quantity)
+    holm = f" after Holm's correction over {found.family} comparisons" if found.family > 1 else ""
     asked = f"{models.prompts} prompts of the validation at step {found.step}"
     told = [
         f"These trained models on the same {asked}: {words.difference(models.interval)} in {quantity}, "
-        f"{words.p(models.test.p)} ({a} minus {b}, the models taken as they are)."
+        f"{words.p(models.p_holm)}{holm} ({a} minus {b}, the models taken as they are)."
     ]
     if models.left_out:
         told.append(f"{words.count(models.left_out, 'prompt')} without all scores left out.")
@@ -63,14 +64,14 @@ def sentences(a: str, b: str, found: Prompts) -> list[str]:
     else:
         other = found.trainings
         told.append(
-            f"Other trainings, asked other prompts: {words.difference(other.interval)}, {words.p(other.test.p)} "
+            f"Other trainings, asked other prompts: {words.difference(other.interval)}, {words.p(other.p_holm)}{holm} "
             f"({other.test.method}; seeds and prompts both count as samples)."
         )
         told += [f"{note[0].upper()}{note[1:]}." for note in other.interval.notes]
     if (right := found.right) is not None:
         told.append(
             f"Both right on {right.both}, only {a} on {right.only_a}, only {b} on {right.only_b}, neither on "
-            f"{right.neither}: McNemar's exact test says {words.p(right.p)}."
+            f"{right.neither}: McNemar's exact test says {words.p(right.p_holm)}{holm}."
         )
     return told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,29 @@ def test_a_run_that_failed_after_its_last_step_counts(runs: Callable[..., Path])
     found = load_runs(find_targets([str(folder)]).runs)
     assert sorted(run.seed for run in whole_runs(found)) == [1, 2]
     assert [run.seed for run in whole_runs([run for run in found if run.seed == 3])] == [3]
+
+
+def test_p_over_prompts_is_corrected_and_shown(
+    runs: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs("grpo", [answers(PROMPTS, set())])
+    runs("rloo", [answers(PROMPTS, set(PROMPTS[:1]))])
+    folder = runs("dapo", [answers(PROMPTS, set(PROMPTS[:8]))])
+    study = compare([str(folder)], Options(baseline="grpo"))
+    dapo, rloo = (study.prompts[f"algorithm={name}", "algorithm=grpo"] for name in ("dapo", "rloo"))
+    assert (dapo.right.p, dapo.right.p_holm) == pytest.approx((2 / 2**8, 4 / 2**8))
+    assert dapo.models.p_holm == pytest.approx(2 * dapo.models.p)
+    assert (rloo.right.p_holm, dapo.family) == (1, 2)
+    out = tmp_path / "paper"
+    assert main(["compare", str(folder), "--baseline", "grpo", "--out", str(out)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    said = "p=0.016 (Holm) for these models; right alone on 8 against 0, McNemar's p=0.016 (Holm)"
+    assert "over 12 prompts of step 4, correct: +0.667 [" in shown
+    assert said in shown
+    assert said in (out / "table.md").read_text()
+    assert "Holm&#39;s correction over 2 comparisons" in (out / "report.html").read_text()
+    (first, *_) = json.loads((out / "compare.json").read_text())["prompts"]
+    assert (first["right"]["p_holm"], first["family"]) == (pytest.approx(0.015625), 2)
 
 
 def test_pairs_of_seeds_are_pairs_over_prompts_too(runs: Callable[..., Path]) -> None:

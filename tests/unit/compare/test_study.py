@@ -153,6 +153,10 @@ def test_the_table_and_every_format(
     assert (
         "● algorithm=dapo 0.605 vs algorithm=grpo 0.508: +0.097 [0.088, 0.105], p=0.031, 6 seeds each, paired" in shown
     )
+    said = "probability of improvement: 1.00 [0.69, 1.00]"
+    assert f"\n  {said}\n" in shown
+    assert f"\n  - {said}\n" in (out / "table.md").read_text()
+    assert f"P{said[1:]}" in (out / "report.html").read_text()
     rows = list(csv.DictReader(io.StringIO((out / "runs.csv").read_text())))
     assert [float(row[METRIC]) for row in rows if row["algorithm"] == "dapo"] == list(DAPO)
     whole = json.loads((out / "compare.json").read_text())
