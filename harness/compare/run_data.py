@@ -34,6 +34,11 @@ class Settings:
         self._config = config
         self._fingerprint = fingerprint
 
+    @property
+    def whole(self) -> dict[str, Any]:
+        """All of that configuration: what does not decide may be another in other runs."""
+        return self._config
+
     @cached_property
     def tree(self) -> dict[str, Any]:
         """The part of the configuration that decides."""

@@ -104,7 +104,8 @@ def test_data_sources_findings_and_commands(study, html):
     assert re.search(
         r"Task by task .* gsm8k compared math compared algorithm=grpo 0\.\d+ \[0\.\d+, 0\.\d+\] 0\.\d+ \[", text
     )
-    assert "harness train -m algorithm=dapo seed=1,2,3,4,5" in text
+    for run in study.runs:
+        assert f"harness rerun {run.where}" in html
     assert all(run.where in text for run in study.runs)
     assert "Nothing else is known to differ." not in text
     assert "⚠ Repetitions that are missing, or did not come to their end failed or stopped runs: 1 of 5 of" in text
