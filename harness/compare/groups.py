@@ -16,6 +16,7 @@ from harness.config.suggest import did_you_mean
 from harness.config.words import short_keys
 from harness.errors import ConfigurationError
 
+ESTIMATOR = "algorithm.adv_estimator"
 FAILED = "failed or stopped runs"
 STOPPED = ("cancelled", "preempted")
 
@@ -190,6 +191,7 @@ def _baseline(groups: Sequence[RunGroup], wanted: str) -> RunGroup:
     if wanted in labels:
         return groups[labels.index(wanted)]
     found = [group for group in groups if wanted in _values(group)]
+    found = found or [group for group in groups if wanted in _estimators(group)]
     if len(found) == 1:
         return found[0]
     if found:
@@ -200,6 +202,11 @@ def _baseline(groups: Sequence[RunGroup], wanted: str) -> RunGroup:
     groups_are = f"The groups are: {', '.join(labels)}."
     remedy = f"{close} {groups_are}" if close.startswith("Did") else groups_are
     raise ConfigurationError(f"baseline {wanted}: no group has this value.", remedy)
+
+
+def _estimators(group: RunGroup) -> set[str]:
+    """What an old record has for an algorithm that no word chose."""
+    return {str(run.settings.flat.get(ESTIMATOR)) for run in group.runs}
 
 
 def _values(group: RunGroup) -> set[str]:

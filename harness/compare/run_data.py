@@ -40,6 +40,13 @@ class Settings:
         return self._config
 
     @cached_property
+    def choices(self) -> dict[str, str]:
+        """Group → the option that was chosen, by a word or without one; empty in a record that does not say."""
+        tracking = self._config.get("tracking")
+        known = tracking.get("choices") if isinstance(tracking, dict) else None
+        return {group: _option(chosen) for group, chosen in known.items()} if isinstance(known, dict) else {}
+
+    @cached_property
     def tree(self) -> dict[str, Any]:
         """The part of the configuration that decides."""
         return deciding(self._config)
@@ -184,6 +191,11 @@ def load_samples(wanted: Iterable[tuple[RunData, int]]) -> None:
         if isinstance(samples, Unreadable):
             run.sample_problems[step] = samples.why
         run._samples[step] = None if isinstance(samples, Unreadable) else samples
+
+
+def _option(chosen: Any) -> str:
+    """As a word has it: several as ``[a,b]``."""
+    return f"[{','.join(map(str, chosen))}]" if isinstance(chosen, list) else str(chosen)
 
 
 def flat(tree: Any, key: str = "") -> dict[str, Any]:

@@ -65,6 +65,27 @@ def test_what_a_run_says_and_another_has_by_default_is_one_experiment(make_run: 
     assert labels(load(*ways, other)) == ["lr=1e-06 val_files=test.parquet", "lr=1e-05 val_files=hard"]
 
 
+def test_what_was_chosen_without_a_word_is_its_value(make_run: MakeRun) -> None:
+    """As of `make demo`, whose algorithm is the one that stands by default, and of an experiment that chooses one."""
+    demo = make_run(seed=1, choices={"algorithm": "grpo", "reward_fn": ["math", "format"]})
+    runs = load(demo, make_run("algorithm=grpo", seed=2), *grid(make_run, "algorithm=dapo"))
+    assert labels(runs) == ["algorithm=grpo", "algorithm=dapo"]
+    assert labels(runs[:1], "algorithm") == ["algorithm=grpo"]
+    assert labels(runs[:1], "reward_fn") == ["reward_fn=[math,format]"]
+    found = group_runs(load(demo, make_run("algorithm=dapo")), baseline="grpo")
+    assert found.baseline.label == "algorithm=grpo"
+    by_device = [make_run("device=cuda", f"{LR}=1e-5"), make_run(f"{LR}=1e-6", choices={"device": "cuda"})]
+    assert group_runs(load(*by_device)).keys == (LR,)
+
+
+def test_of_an_old_record_the_baseline_is_found_by_its_estimator(make_run: MakeRun) -> None:
+    runs = load(make_run(), make_run("algorithm=rloo"))
+    found = group_runs(runs, baseline="grpo")
+    assert found.baseline.label == "algorithm=default"
+    with pytest.raises(ConfigurationError, match="several groups have it: algorithm=default, algorithm=dapo"):
+        group_runs([*runs, *load(make_run("algorithm=dapo"))], baseline="grpo")
+
+
 def test_words_that_decide_nothing_make_no_group(make_run: MakeRun) -> None:
     ignored = (
         "tracking=wandb",
