@@ -45,10 +45,10 @@ class Asked:
         """
         found = np.full(self.places.shape, np.nan)
         for row, samples, places in zip(found, self.samples, self.places, strict=True):
-            examples, means = samples.by_example(getattr(samples, quantity))
-            at = np.searchsorted(examples, places)
-            there = np.isin(places, examples)
-            row[there] = means[at[there]]
+            examples, means = samples.by_example(quantity)
+            if len(examples):
+                at = np.searchsorted(examples, places).clip(max=len(examples) - 1)
+                row[:] = np.where(examples[at] == places, means[at], np.nan)
         return found[: len(self.a)], found[len(self.a) :]
 
 

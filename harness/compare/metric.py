@@ -44,8 +44,8 @@ def default_metric(runs: Sequence[RunData]) -> Metric:
     Raises:
         ConfigurationError: No run has a metric of the kind.
     """
-    counts = Counter(name for run in runs for name in run.metrics if source(name) != EVERY)
-    core = [name for name in counts if name.startswith(CORE)]
+    counts = Counter(name for run in runs for name in run.metrics)
+    core = [name for name in counts if name.startswith(CORE) and source(name) != EVERY]
     if core:
         first = min(core, key=lambda name: (-counts[name], "/acc/" not in name, "/mean@" not in name, name))
         return over_sources(first, runs)
@@ -70,7 +70,7 @@ def complete_metric(given: str, runs: Sequence[RunData]) -> Metric:
         ConfigurationError: No run has it, or several metrics have it in their names; they are listed.
     """
     averaged = means(runs)
-    names = sorted({name for run in runs for name in run.metrics if source(name) != EVERY})
+    names = sorted(name for name in {name for run in runs for name in run.metrics} if source(name) != EVERY)
     if given in averaged or given in names:
         return averaged.get(given) or Metric(given)
     found = [name for name in names if given.lower() in name.lower()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -36,6 +36,7 @@ class Samples:
     prompt: np.ndarray
     source: np.ndarray
     sources: tuple[str, ...]
+    _means: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def asked(self) -> tuple[np.ndarray, np.ndarray]:
@@ -52,19 +53,22 @@ class Samples:
         index, prompt, source = self.index[kept], self.prompt[kept], self.source[kept]
         return Samples(index, self.score[kept], self.correct[kept], prompt, source, self.sources)
 
-    def by_example(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The mean of ``values`` over the samples of each example.
+    def by_example(self, quantity: str) -> tuple[np.ndarray, np.ndarray]:
+        """The mean over the samples of each example; computed once.
 
         Args:
-            values: ``score`` or ``correct``.
+            quantity: ``score`` or ``correct``.
 
         Returns:
             The examples' indices, ascending, and their means; examples without a value are left out.
         """
-        there = ~np.isnan(values)
-        examples, place = np.unique(self.index[there], return_inverse=True)
-        counts = np.bincount(place, minlength=len(examples))
-        return examples, np.bincount(place, values[there], minlength=len(examples)) / counts
+        if quantity not in self._means:
+            values = getattr(self, quantity)
+            there = ~np.isnan(values)
+            examples, place = np.unique(self.index[there], return_inverse=True)
+            counts = np.bincount(place, minlength=len(examples))
+            self._means[quantity] = examples, np.bincount(place, values[there], minlength=len(examples)) / counts
+        return self._means[quantity]
 
 
 def samples_of(found: Sequence[Generation]) -> Samples:

@@ -77,14 +77,14 @@ def over_sources(metric: str, runs: Sequence[RunData]) -> Metric:
         metric: Any of their metrics.
         runs: The runs.
     """
-    counts = Counter(name for run in runs for name in run.metrics if source(name) not in ("", EVERY))
+    counts = Counter(name for run in runs for name in run.metrics)
     by_source = {source(name): name for name in sorted(kin(counts, metric), key=counts.__getitem__)}
     asked = sum(any(name in run.metrics for name in by_source.values()) for run in runs)
     shared = sorted(name for name in by_source.values() if counts[name] == asked)
     lacking = {source_: f"{source_} (not in {asked - counts[name]} of {asked} runs)"
                for source_, name in by_source.items() if name not in shared}  # fmt: skip
     others = {source(name): f"{source(name)} ({_variable(name)}, not {_variable(metric)})" for name in sorted(counts)
-              if "/mean@" in name and source(name) not in by_source}  # fmt: skip
+              if "/mean@" in name and source(name) not in ("", EVERY, *by_source)}  # fmt: skip
     if len(shared) > 1:
         return Metric(_name(shared), tuple(shared), (*lacking.values(), *others.values()))
     lacking.pop(source(metric), None)
@@ -93,8 +93,8 @@ def over_sources(metric: str, runs: Sequence[RunData]) -> Metric:
 
 def means(runs: Sequence[RunData]) -> dict[str, Metric]:
     """Name → metric of every mean over several sources that the runs have."""
-    names = {name for run in runs for name in run.metrics if source(name) not in ("", EVERY)}
-    first = {_kind(name): name for name in sorted(names, reverse=True)}
+    names = {name for run in runs for name in run.metrics}
+    first = {_kind(name): name for name in sorted(names, reverse=True) if source(name) not in ("", EVERY)}
     found = (over_sources(name, runs) for name in first.values())
     return {metric.name: metric for metric in found if metric.members}
 

@@ -183,8 +183,8 @@ def study_of(runs: Sequence[RunData], options: Options) -> Study:
 def _of_all_sources(metric: Metric, prompts: Iterable[Prompts]) -> list[str]:
     """A note where an old record does not say of which data source a prompt is, and it matters."""
     unknown = any("" in samples.sources for found in prompts for samples in found.asked.samples)
-    known = {source(name) for found in prompts for run in found.asked.a for name in kin(run.metrics, metric.name)}
-    return [ALL_PROMPTS] if unknown and set(metric.sources) < known else []
+    names = {name for found in prompts for run in found.asked.a for name in run.metrics} if unknown else set()
+    return [ALL_PROMPTS] if set(metric.sources) < {*map(source, kin(names, metric.name))} else []
 
 
 def _intervals(

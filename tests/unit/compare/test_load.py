@@ -180,7 +180,7 @@ def test_samples_by_example(make_run: MakeRun) -> None:
     assert samples is not None
     assert samples.index.tolist() == [3, 3, 1, 2]
     np.testing.assert_equal(samples.score, [1.0, 0.0, 0.5, np.nan])
-    examples, means = samples.by_example(samples.correct)
+    examples, means = samples.by_example("correct")
     assert (examples.tolist(), means.tolist()) == ([1, 3], [1.0, 0.5])
     assert run.generations(3)[2].input == "in 1"
     assert run.generations(2) == []
