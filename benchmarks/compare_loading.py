@@ -1,18 +1,22 @@
-"""Loading a thousand runs of 500 steps and 60 metrics to compare them, the first time and the second.
+"""Comparing a thousand runs of 500 steps and 60 metrics, and the loading alone, the first time and the second.
 
     python benchmarks/compare_loading.py [--runs 1000] [--repeats 3]
 
 Makes the runs in a temporary folder with the harness's own writers (about 1.5 GB), as a sweep of algorithms, learning
-rates and seeds; the metrics have verl's names. Each load is a process of its own: the first begins with an empty cache,
-the second finds what the first left. The files' pages are in the system's cache both times, as they have just been
-written. Seconds count from before the first import, CPU seconds over all its processes (on a busy machine they say
-more); memory is the largest of the process and those that it started.
+rates and seeds; the metrics have verl's names, and the last validation left its samples. ``load`` reads them;
+``compare`` is `harness compare SWEEP` to its last line: 20 groups of 50 seeds against one of them, over runs and over
+prompts. Each is a process of its own: the first begins with an empty cache, the second finds what the first left. The
+files' pages are in the system's cache both times, as they have just been written. Seconds are those of the whole
+process (``imports_s`` of its first imports), CPU seconds over all its processes (on a busy machine they say more);
+memory is the largest of the process and those that it started.
 Writes benchmarks/results/compare_loading.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import resource
@@ -34,6 +38,8 @@ RESULTS = ROOT / "benchmarks" / "results" / "compare_loading.json"
 ALGORITHMS = ("grpo", "dapo", "rloo", "remax", "dr_grpo")
 RATES = (1e-5, 3e-5, 1e-4, 3e-4)
 STEPS, VALIDATE_EVERY = 500, 20
+QUESTION, ANSWER = "A question of some length, number {0}, as a data set has it. " * 4, "Step by step. " * 40
+PROMPTS = 64  # of the validation
 VALIDATION = ("val-core/gsm8k/acc/mean@1", "val-aux/gsm8k/reward/mean@1", "val-aux/num_turns/mean")
 PARTS = {
     "critic": ("score", "rewards", "advantages", "returns"),
@@ -68,6 +74,7 @@ def make_runs(root: Path, runs: int) -> Path:
 
     from harness.config.compose import compose_config, resolve
     from harness.config.fingerprint import fingerprint
+    from harness.records.generations import Generation, write_generations
     from harness.records.jsonl import encode_line
     from harness.records.provenance import Provenance
     from harness.records.run_folder import RunFolder
@@ -95,6 +102,24 @@ def make_runs(root: Path, runs: int) -> Path:
             status.running(STEPS)
             status.advance(STEPS)
             status.done()
+            right = random.random(PROMPTS) < 0.5
+            write_generations(
+                run.generations,
+                STEPS,
+                [
+                    Generation(
+                        place,
+                        QUESTION.format(place),
+                        ANSWER,
+                        str(place),
+                        float(known),
+                        STEPS,
+                        source="gsm8k",
+                        extra={"acc": float(known)},
+                    )
+                    for place, known in enumerate(right)
+                ],
+            )
             run.metrics.write_bytes(b"".join(map(encode_line, _records(random.random((STEPS + 1, 60)), names))))
     (sweep / "sweep.yaml").write_text(yaml.safe_dump({"words": [], "runs": planned, "finished": []}))
     return sweep
@@ -120,21 +145,36 @@ def load(sweep: Path) -> dict[str, Any]:
     loaded = time.perf_counter()
     if any(len(run.steps) != STEPS + 1 or len(run.metrics) < 60 or run.problems for run in runs):
         raise SystemExit("a run was not loaded whole")
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return {
-        "seconds": loaded - start,
-        "imports_s": imported - start,
-        "cpu_s": sum(each.ru_utime + each.ru_stime for each in used),
-        "peak_mb": max(each.ru_maxrss for each in used) // 1024,
-    }
+    return {"imports_s": imported - start, "load_s": loaded - imported, **used()}
 
 
-def measured(sweep: Path, cache: Path) -> dict[str, Any]:
-    """A load in a fresh process."""
-    command = [sys.executable, __file__, "--load", str(sweep)]
+def compare(sweep: Path) -> dict[str, Any]:
+    """Compare the sweep once, in this process, as the command does."""
+    from harness.cli import main as harness
+
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        code = harness(["compare", str(sweep)])
+    said = shown.getvalue()
+    if code or said.count("●") != len(ALGORITHMS) * len(RATES) - 1 or said.count(f"over {PROMPTS} prompts") < 19:
+        raise SystemExit(f"the sweep was not compared whole:\n{said}")
+    return used()
+
+
+def used() -> dict[str, Any]:
+    """Processor time and memory of this process and those that it started."""
+    each = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(one.ru_utime + one.ru_stime for one in each)
+    return {"cpu_s": cpu, "peak_mb": max(one.ru_maxrss for one in each) // 1024}
+
+
+def measured(what: str, sweep: Path, cache: Path) -> dict[str, Any]:
+    """A load or a comparison in a fresh process."""
+    command = [sys.executable, __file__, f"--{what}", str(sweep)]
     environment = {**os.environ, "HARNESS_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
+    start = time.perf_counter()
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout)
+    return {"seconds": time.perf_counter() - start, **json.loads(done.stdout)}
 
 
 def main() -> None:
@@ -142,24 +182,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--load", type=Path, help="load this sweep and print how long it took")
+    parser.add_argument("--load", type=Path, help="load this sweep and print what it took")
+    parser.add_argument("--compare", type=Path, help="compare it and print what it took")
     options = parser.parse_args()
-    if options.load:
-        print(json.dumps(load(options.load)))
-        return
+    for work, folder in ((load, options.load), (compare, options.compare)):
+        if folder:
+            print(json.dumps(work(folder)))
+            return
     with tempfile.TemporaryDirectory() as scratch:
         sweep = make_runs(Path(scratch), options.runs)
         size = sum(file.stat().st_size for file in sweep.rglob("metrics.jsonl"))
-        times: dict[str, list[dict[str, Any]]] = {"first": [], "second": []}
-        for repeat in range(options.repeats):
-            for when in times:
-                times[when].append(measured(sweep, Path(scratch) / f"cache-{repeat}"))
-                print(when, times[when][-1])
+        times: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for repeat, what, when in product(range(options.repeats), ("load", "compare"), ("first", "second")):
+            found = measured(what, sweep, Path(scratch) / f"cache-{what}-{repeat}")
+            times.setdefault((what, when), []).append(found)
+            print(what, when, found, flush=True)
     result: dict[str, Any] = {"runs": options.runs, "steps": STEPS, "metrics": 60, "metrics_mb": round(size / 1e6)}
-    for when, all_of in times.items():
+    for (what, when), all_of in times.items():
         medians = {key: statistics.median(each[key] for each in all_of) for key in all_of[0]}
-        result[when] = {key: round(value, 2) for key, value in medians.items()}
-        result[when]["each_s"] = [round(each["seconds"], 2) for each in all_of]
+        each_s = [round(each["seconds"], 2) for each in all_of]
+        result.setdefault(what, {})[when] = {key: round(value, 2) for key, value in medians.items()} | {
+            "each_s": each_s
+        }
     result |= {"load_average": round(os.getloadavg()[0], 1), "date": date.today().isoformat()}
     result["machine"] = machine()
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")

@@ -26,7 +26,8 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
       --afresh              from the start; what was reached is kept in RUN/earlier
       --allow-changes       overrides after the runs, such as cluster.memory_gb=64, may change what decides the result
   compare DIR…              which was better: runs, sweeps, folders, wandb:entity/project[/group], mixed
-      --metric M            whole or part of a name; the validation's by default
+      --metric M            whole or part of a name; the validation's by default, of several data sources the mean
+      --higher --lower      which is better, where the metric's name does not say it, or says it wrongly
       --value final|best|area|at=N|until=THRESHOLD --over steps|tokens|seconds
                             which number of a run's curve counts
       --by KEY,… --baseline V --all-pairs
@@ -34,7 +35,7 @@ USAGE = """usage: harness COMMAND [flags] [overrides]
       --statistic mean|iqm --unpaired --strict
                             over seeds; seeds apart; refuse runs that differ in more than what was swept
       --format table|json|csv|md|latex --json --out DIR --figures
-                            what is printed; all of them and the report in a folder, its figures for papers too
+                            what is printed; all of them and the report in a folder, with its figures for papers
       --wandb-report        the same as a report in W&B
   evaluate RUN|CHECKPOINT|MODEL_FOLDER
                             validate only
@@ -72,6 +73,8 @@ FLAGS: dict[str, dict[str, int]] = {
         "--statistic": 1,
         "--format": 1,
         "--out": 1,
+        "--higher": 0,
+        "--lower": 0,
         "--all-pairs": 0,
         "--unpaired": 0,
         "--strict": 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.backend.checkpoints import Checkpoints
 from harness.backend.recorder import Recorder
@@ -22,7 +22,7 @@ class RecordedTrainer:
 
     recorder: Recorder
     checkpoints: Checkpoints
-    validation_index: dict[str, int]
+    asked: dict[str, Asked]
 
     def _init_tokenizer(self) -> None:
         self.recorder.stage("loading the tokenizer")
@@ -57,7 +57,7 @@ class RecordedTrainer:
 
     def fit(self, agent_loop_manager: Any) -> None:
         """Train; see verl."""
-        super().fit(_NumberedRollout(agent_loop_manager, self.validation_index))
+        super().fit(_NumberedRollout(agent_loop_manager, self.asked))
 
     def on_validate_begin(self) -> None:
         """Validation starts."""
@@ -113,7 +113,7 @@ class RecordedTrainer:
         return super()._update_actor(batch, metrics)
 
     def _validate(self) -> dict[str, float]:
-        self.validation_index.clear()
+        self.asked.clear()
         return super()._validate()
 
     def _dump_generations(
@@ -129,32 +129,43 @@ class RecordedTrainer:
         extras = {
             name: column for name, column in reward_extra_infos_dict.items() if name not in ("uid", "reward", NOTE)
         }
+        asked = [self.asked.get(uid, Asked(place)) for place, uid in enumerate(uids)]
         samples = [
             Generation(
-                index=self.validation_index.get(uid, place),
+                index=asked[place].example,
+                source=asked[place].source,
                 input=inputs[place],
                 output=outputs[place],
                 ground_truth=gts[place],
                 score=scores[place],
                 extra={name: column[place] for name, column in extras.items()},
             )
-            for place, uid in enumerate(uids)
+            for place in range(len(uids))
         ]
         write_generations(Path(dump_path), self.global_steps, sorted(samples, key=lambda sample: sample.index))
 
 
-class _NumberedRollout:
-    """Notes which example of the data set each validation prompt is, before it is generated under a random id."""
+class Asked(NamedTuple):
+    """Which example of the data set a validation prompt is, and of which data source."""
 
-    def __init__(self, manager: Any, validation_index: dict[str, int]) -> None:
+    example: int
+    source: str = ""
+
+
+class _NumberedRollout:
+    """Notes which example each validation prompt is, before it is generated under a random id."""
+
+    def __init__(self, manager: Any, asked: dict[str, Asked]) -> None:
         self.manager = manager
-        self.validation_index = validation_index
+        self.asked = asked
 
     def generate_sequences(self, prompts: TensorDict) -> None:
         """See verl's agent-loop manager."""
         if "validate" in prompts:
-            first = len(self.validation_index)
-            self.validation_index.update({str(uid): first + place for place, uid in enumerate(prompts["uid"])})
+            first, uids = len(self.asked), list(prompts["uid"])
+            sources = list(prompts["data_source"]) if "data_source" in prompts else [""] * len(uids)
+            for place, (uid, source) in enumerate(zip(uids, sources, strict=True)):
+                self.asked[str(uid)] = Asked(first + place, str(source))
         self.manager.generate_sequences(prompts)
 
     def __getattr__(self, name: str) -> Any:

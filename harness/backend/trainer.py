@@ -18,7 +18,7 @@ from harness.backend.checkpoints import Checkpoints
 from harness.backend.columns import read_columns, replace_objects, write_response_columns
 from harness.backend.corrections import advantages_of, on_responses
 from harness.backend.overlong import left_out_of_the_loss, stop_tokens
-from harness.backend.recorded import RecordedTrainer
+from harness.backend.recorded import Asked, RecordedTrainer
 from harness.backend.recorder import Recorder
 from harness.backend.replay import build_replay_buffer
 from harness.backend.sampled import SampledBatches
@@ -45,7 +45,7 @@ class HarnessTrainer:
                 "trusted_modules": config.get("trusted_modules") or [],
             }
         self.prompts_made = 0
-        self.validation_index: dict[str, int] = {}
+        self.asked: dict[str, Asked] = {}
         super().__init__(config)
         self.checkpoint_callback = self.checkpoints = Checkpoints(self)
 

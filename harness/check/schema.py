@@ -17,7 +17,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.config.recipes import cache_root
+from harness.config.cache_folder import cache_root
 from harness.records.atomic import write_text
 
 FORM = 1  # of the cached file; raise it when what is read changes

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from harness.compare.targets import PLAN, Target
 from harness.records.run_folder import RunFolder
 from harness.records.status import Status, read_status
 
+#: Lines of ``- key=value`` that no YAML parser reads otherwise than as they stand.
+PLAIN_WORDS = re.compile(rb"(?:- [+~]{0,2}[A-Za-z_][\w./@-]*=[\w./@,\[\]+-]*\n)+")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -64,10 +66,17 @@ def read_about(target: Target) -> About:
     folder = RunFolder(target.path)
     problems: list[str] = []
     provenance = _read(folder.provenance, orjson.loads, dict, problems)
-    words = _read(folder.overrides, partial(yaml.load, Loader=LOADER), list, problems)
+    words = _read(folder.overrides, _words, list, problems)
     if not folder.config.exists():
         problems.append(f"{folder.config.name} is missing")
     return About(target, folder, read_status(folder), provenance, tuple(map(str, words)), tuple(problems))
+
+
+def _words(content: bytes) -> Any:
+    """Overrides; where all are plain words, as they mostly are, without a parser: it takes longest of these files."""
+    if PLAIN_WORDS.fullmatch(content):
+        return content.decode().removeprefix("- ").rstrip("\n").split("\n- ")
+    return yaml.load(content, Loader=LOADER)
 
 
 def _read(file: Path, parse: Callable[[bytes], Any], kind: type, problems: list[str]) -> Any:

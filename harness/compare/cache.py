@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from harness.config.recipes import cache_root
+from harness.config.cache_folder import cache_root
 
 FORMAT = b"harness-compare-2"  # another number where what is kept changes
 MOST_BYTES = 2_000_000_000
@@ -60,19 +60,19 @@ class Cache:
     def read(self, kind: str, file: Path, stamp: Stamp) -> memoryview | None:
         """The entry of a file as it was at ``stamp``; None where there is none that is whole."""
         try:
-            with self._place(kind, file).open("rb") as entry:
+            with open(self._place(kind, file), "rb") as entry:  # noqa: PTH123, likewise
                 whole = entry.read()
                 with contextlib.suppress(OSError):  # not ours to change, but ours to read
                     os.utime(entry.fileno())
         except OSError:
             return None
-        head, newline, _ = whole.partition(b"\n") if whole.startswith(FORMAT) else (b"", b"", b"")
-        content = memoryview(whole)[len(head) + len(newline) :]
-        return content if newline and stamp.head(content) == head + newline else None
+        end = whole.find(b"\n") + 1 if whole.startswith(FORMAT) else 0
+        content = memoryview(whole)[end:]  # no copy: an entry may be large
+        return content if end and stamp.head(content) == whole[:end] else None
 
     def write(self, kind: str, file: Path, stamp: Stamp, content: bytes) -> bool:
         """Keep an entry; False where the cache cannot be written."""
-        place = self._place(kind, file)
+        place = Path(self._place(kind, file))
         temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -95,8 +95,9 @@ class Cache:
                 Path(path).unlink(missing_ok=True)
                 excess -= size
 
-    def _place(self, kind: str, file: Path) -> Path:
-        return self.folder / f"{kind}-{sha256(os.fsencode(file.absolute())).hexdigest()[:24]}"
+    def _place(self, kind: str, file: Path) -> str:
+        name = sha256(os.fsencode(os.path.abspath(file))).hexdigest()[:24]  # noqa: PTH100, a thousand times a command
+        return f"{self.folder}/{kind}-{name}"
 
 
 def _stat(entry: os.DirEntry[str]) -> os.stat_result | None:

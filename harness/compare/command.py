@@ -30,7 +30,7 @@ def compare_command(words: Sequence[str], flags: Mapping[str, Any]) -> Iterator[
 
     Raises:
         ConfigurationError: There is nothing to compare, a flag means nothing, with ``--strict`` the groups differ in
-            more than what was swept, or W&B does not take the report.
+            more than what was swept or runs are missing, or W&B does not take the report.
     """
     if not words:
         raise ConfigurationError(
@@ -39,11 +39,14 @@ def compare_command(words: Sequence[str], flags: Mapping[str, Any]) -> Iterator[
     wanted = "json" if flags.get("--json") else str(flags.get("--format") or "table")
     if wanted not in ("table", *FORMATS):
         raise ConfigurationError(f"--format {wanted}: there is no such one.", f"Allowed: table, {', '.join(FORMATS)}.")
+    if flags.get("--figures") and not flags.get("--out"):
+        raise ConfigurationError("--figures: nobody says where to write them.", "Add --out FOLDER.")
     study = compare(words, _options(flags))
     if flags.get("--strict") and study.grouping.findings:
         told = "\n".join(f"- {finding.text}" for finding in study.grouping.findings)
         raise ConfigurationError(
-            f"The runs differ in more than what was swept:\n{told}", "Leave some out, or compare without --strict."
+            f"The runs differ in more than what was swept, or are not all there:\n{told}",
+            "Leave some out, train what is missing, or compare without --strict.",
         )
     written = _write(study, Path(str(flags["--out"])), flags) if flags.get("--out") else ""
     text = _table(study) if wanted == "table" else FORMATS[wanted](study).rstrip("\n")
@@ -63,8 +66,11 @@ def _options(flags: Mapping[str, Any]) -> Options:
     statistic = str(flags.get("--statistic") or "mean")
     if statistic not in ("mean", "iqm"):
         raise ConfigurationError(f"--statistic {statistic}: there is no such one.", "Allowed: mean, iqm.")
+    if flags.get("--higher") and flags.get("--lower"):
+        raise ConfigurationError("--higher and --lower: more of the metric is better, or less is.", "Leave one out.")
     return Options(
         metric=str(flags.get("--metric") or ""),
+        higher=True if flags.get("--higher") else False if flags.get("--lower") else None,
         measure=read_measure(kind, str(flags.get("--over") or "steps"), number or None),
         statistic=statistic,  # type: ignore[arg-type]
         by=tuple(filter(None, str(flags.get("--by") or "").split(","))),
@@ -89,4 +95,4 @@ def _table(study: Study) -> str:
     console = Console(width=None if sys.stdout.isatty() else 160, force_terminal=sys.stdout.isatty())
     with console.capture() as captured:
         console.print(render(study))
-    return captured.get().rstrip()
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()).rstrip()

@@ -13,6 +13,8 @@ import numpy as np
 
 from harness.compare.absent import absences
 from harness.compare.cells import HEADERS, lines_of
+from harness.compare.prompts import Prompts
+from harness.compare.sentences import beside
 from harness.compare.study import Study
 
 _LATEX = str.maketrans({"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
@@ -37,9 +39,10 @@ def as_json(study: Study) -> str:
         }
         for row in study.rows
     ]  # fmt: skip
-    prompts = [{"a": a, "b": b, **asdict(found)} for (a, b), found in study.prompts.items()]
+    prompts = [{"a": a, "b": b, **_of_prompts(found)} for (a, b), found in study.prompts.items()]
     whole = {
         "metric": study.metric,
+        "sources": study.compared.members,
         "higher_is_better": study.higher,
         "options": study.options,
         "statistic": study.statistic,
@@ -53,6 +56,11 @@ def as_json(study: Study) -> str:
         "notes": study.notes,
     }
     return json.dumps(_plain(whole), indent=1, ensure_ascii=False)
+
+
+def _of_prompts(found: Prompts) -> dict[str, Any]:
+    named = ("step", "quantity", "models", "trainings", "right", "family")
+    return {name: getattr(found, name) for name in named} | {"paired": found.asked.paired}
 
 
 def as_csv(study: Study) -> str:
@@ -75,7 +83,10 @@ def as_markdown(study: Study) -> str:
     rows = [HEADERS, *(line.cells for line in lines_of(study))]
     lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
     lines.insert(1, "|" + "---|" * len(HEADERS))
-    said = [f"- {each.sentence}" + "".join(f"\n  - {note}" for note in each.warnings) for each in study.comparisons]
+    said = [
+        f"- {each.sentence}" + "".join(f"\n  - {line}" for line in (*beside(study, each), *each.warnings))
+        for each in study.comparisons
+    ]
     minded = [f"- {note}" for note in (*study.notes, *(finding.text for finding in study.grouping.findings))]
     return "\n".join(
         [f"`{study.metric}`, {_how(study)}.", "", *lines, "", *said, *(["", *minded] if minded else []), ""]
@@ -111,7 +122,8 @@ def as_latex(study: Study) -> str:
 def _how(study: Study) -> str:
     better = "higher" if study.higher else "lower"
     intervals = "" if study.statistic == "median" else " with 95 % intervals"
-    return f"{study.options.measure}, {study.statistic} over seeds{intervals}, {better} is better"
+    sources = f"{study.compared.said}; " if study.compared.said else ""
+    return f"{sources}{study.options.measure}, {study.statistic} over seeds{intervals}, {better} is better"
 
 
 def _plain(value: Any) -> Any:

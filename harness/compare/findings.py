@@ -28,14 +28,15 @@ class Finding:
     Attributes:
         subject: What differs, such as ``torch`` or ``validation data``.
         where: ``within`` a group, so that its repetitions are not of one experiment; ``between`` groups, so that it may
-            explain their difference; or ``record``, for runs whose record is not whole.
+            explain their difference; ``runs``, for repetitions that are missing or did not come to their end; or
+            ``record``, for runs whose record is not whole.
         values: Value → the runs that have it, as a person types them.
         groups: The groups in which it differs; for ``between``, all of them.
         note: A sentence of its own in place of the values.
     """
 
     subject: str
-    where: Literal["within", "between", "record"]
+    where: Literal["within", "between", "runs", "record"]
     values: Mapping[str, tuple[str, ...]]
     groups: tuple[str, ...] = ()
     note: str = ""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
+from harness.compare.absent import how_it_ended
 from harness.compare.findings import Finding, find_differences
 from harness.compare.keys import Values
 from harness.compare.run_data import RunData
+from harness.compare.sources import listed
 from harness.config.suggest import did_you_mean
 from harness.config.words import short_keys
 from harness.errors import ConfigurationError
+
+ESTIMATOR = "algorithm.adv_estimator"
+FAILED = "failed or stopped runs"
+STOPPED = ("cancelled", "preempted")
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,7 @@ class Comparison:
     @property
     def missing_seeds(self) -> Mapping[str, tuple[int, ...]]:
         """Label → the seeds that other groups have and it has not; without the groups that have them all."""
-        every = {seed for group in self.groups for seed in group.seeds}
-        missing = {group.label: tuple(sorted(every - set(group.seeds))) for group in self.groups}
-        return {label: seeds for label, seeds in missing.items() if seeds}
+        return {} if "seed" in self.keys else missing_seeds(self.groups)
 
 
 def group_runs(runs: Sequence[RunData], by: Sequence[str] = (), baseline: str = "") -> Comparison:
@@ -106,7 +110,27 @@ def group_runs(runs: Sequence[RunData], by: Sequence[str] = (), baseline: str = 
         key: partial(values.of, key) for key in (*swept, *rest) if key not in keys
     }
     found = find_differences({group.label: group.runs for group in groups}, keys, others)
-    return Comparison(tuple(keys), tuple(groups), _baseline(groups, baseline), (*found, *twice))
+    compared = Comparison(tuple(keys), tuple(groups), _baseline(groups, baseline), ())
+    return replace(compared, findings=(*found, *_of_runs(compared), *twice))
+
+
+def missing_seeds(groups: Sequence[RunGroup]) -> dict[str, tuple[int, ...]]:
+    """Label → the seeds that other groups have and it has not; without the groups that have them all."""
+    every = {seed for group in groups for seed in group.seeds}
+    missing = {group.label: tuple(sorted(every - set(group.seeds))) for group in groups}
+    return {label: seeds for label, seeds in missing.items() if seeds}
+
+
+def _of_runs(compared: Comparison) -> Iterator[Finding]:
+    """Repetitions that are missing, failed or were stopped: if that has to do with their values, the rest deceives."""
+    for label, seeds in compared.missing_seeds.items():
+        yield Finding("missing seeds", "runs", {}, (label,), f"{label} has no run of seed {listed(map(str, seeds))}")
+    for group in compared.groups:
+        ended = [run for run in group.runs if run.state == "failed" or (run.state in STOPPED and not run.is_whole)]
+        if ended:
+            told = listed(f"{run.where} {how_it_ended(run)}" for run in ended)
+            note = f"{len(ended)} of {len(group.runs)} of {group.label}: {told}"
+            yield Finding(FAILED, "runs", {}, (group.label,), note)
 
 
 def _label(keys: Sequence[str], shown: Sequence[str], runs: Sequence[RunData]) -> str:
@@ -167,6 +191,7 @@ def _baseline(groups: Sequence[RunGroup], wanted: str) -> RunGroup:
     if wanted in labels:
         return groups[labels.index(wanted)]
     found = [group for group in groups if wanted in _values(group)]
+    found = found or [group for group in groups if wanted in _estimators(group)]
     if len(found) == 1:
         return found[0]
     if found:
@@ -177,6 +202,11 @@ def _baseline(groups: Sequence[RunGroup], wanted: str) -> RunGroup:
     groups_are = f"The groups are: {', '.join(labels)}."
     remedy = f"{close} {groups_are}" if close.startswith("Did") else groups_are
     raise ConfigurationError(f"baseline {wanted}: no group has this value.", remedy)
+
+
+def _estimators(group: RunGroup) -> set[str]:
+    """What an old record has for an algorithm that no word chose."""
+    return {str(run.settings.flat.get(ESTIMATOR)) for run in group.runs}
 
 
 def _values(group: RunGroup) -> set[str]:

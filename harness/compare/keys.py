@@ -17,7 +17,7 @@ from harness.config.fingerprint import IGNORED, IGNORED_ANYWHERE
 from harness.config.suggest import did_you_mean
 from harness.errors import ConfigurationError
 
-DEFAULT = "default"  # of a key that a run was not given, and whose value is not in its configuration
+DEFAULT = "default"  # of a key that a run was not given, and whose value is not in its record
 DETECTED = frozenset({"device", "rollout"})  # groups whose default is what a word may say too: it fits the machine
 IGNORED_GROUPS = frozenset({"tracking", "sweep"})  # choices whose keys decide nothing, beside those of IGNORED
 
@@ -41,11 +41,14 @@ class Values:
             return shown(run.seed)
         if name in run.settings.flat:
             return shown(run.settings.flat[name])
+        if name in self._given[id(run)]:
+            return self._given[id(run)][name]
+        if name in run.settings.choices:
+            return run.settings.choices[name]
         if name not in self.words:
             return shown(self._whole(run).get(name))
         said = self._of_its_like(name).get(run.settings.identity, set())
-        alone = next(iter(said)) if len(said) == 1 else DEFAULT  # the same experiment says it in words elsewhere
-        return self._given[id(run)].get(name, alone)
+        return next(iter(said)) if len(said) == 1 else DEFAULT  # the same experiment says it in words elsewhere
 
     @cached_property
     def words(self) -> list[str]:
@@ -80,7 +83,8 @@ class Values:
             ConfigurationError: No run has it, or several keys end so.
         """
         whole = flat(self.runs[0].config) if self.runs else {}
-        known = dict.fromkeys([*self.words, *(key for run in self.experiments.values() for key in run.settings.flat)])
+        keys = (key for run in self.experiments.values() for key in (*run.settings.choices, *run.settings.flat))
+        known = dict.fromkeys([*self.words, *keys])
         if name in known or name == "seed" or name in whole:
             return name
         ends = [key for key in known if key.endswith(f".{name}")]

@@ -1,20 +1,26 @@
-"""Two groups held against each other prompt by prompt, at the last validation that all of their runs have."""
+"""Two groups held against each other prompt by prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from harness.compare.run_data import RunData
+from harness.compare.asked import Asked, asked_of_both, last_shared, sides
+from harness.compare.findings import Finding
+from harness.compare.run_data import RunData, load_samples
+from harness.compare.sources import listed
 from harness.compare.statistics.prompts import (
     McNemar,
     PromptDifference,
+    corrected,
     mcnemar,
     over_prompts,
     over_seeds_and_prompts,
 )
+
+LEAST = 2  # prompts with a value in every run
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class Prompts:
         models: Are these trained models different on prompts like these?
         trainings: Would other trainings, asked other prompts, differ? None with one seed on a side.
         right: Who was right where, for one model a side that answers each prompt right or wrong.
+        asked: The prompts.
+        family: Over how many pairs of groups p is corrected.
     """
 
     step: int
@@ -34,53 +42,85 @@ class Prompts:
     models: PromptDifference
     trainings: PromptDifference | None
     right: McNemar | None
+    asked: Asked = field(repr=False)
+    family: int = 1
 
 
-def compare_prompts(a: Sequence[RunData], b: Sequence[RunData], rng: np.random.Generator) -> Prompts | None:
-    """Compare two groups over the prompts that both were asked.
+def prompts_of(
+    pairs: Sequence[tuple[str, str, bool]],
+    groups: Mapping[str, Sequence[RunData]],
+    sources: Sequence[str],
+    rng: np.random.Generator,
+) -> tuple[dict[tuple[str, str], Prompts], list[Finding]]:
+    """Compare pairs of groups over the prompts that both sides were asked.
 
-    Of each group the runs that are done count, if it has any: one that crashed early would move all to its own last
-    validation.
+    Args:
+        pairs: Labels of two groups, and whether equal seeds belong together.
+        groups: Label → runs.
+        sources: Data sources whose prompts are wanted; all if empty.
+        rng: Makes resamples and sign flips.
 
     Returns:
-        None where they have no validation with samples in common, or fewer than two prompts.
+        What the prompts say, by (a, b), of the pairs that have some in common, with p after Holm's correction over
+        them, each question by itself; and which prompts are left out.
     """
-    of_a, of_b = whole_runs(a), whole_runs(b)
-    steps = [set(run.sample_steps) for run in (*of_a, *of_b)]
-    shared = set.intersection(*steps) if steps else set[int]()
-    if not shared or not of_a or not of_b:
-        return None
-    step = max(shared)
-    for quantity in ("correct", "score"):
-        scores = _scores([*of_a, *of_b], step, quantity)
-        if scores is None:
+    _read_all([sides(groups[a], groups[b], paired) for a, b, paired in pairs])
+    found: dict[tuple[str, str], Prompts] = {}
+    lost: dict[str, list[str]] = {}
+    for a, b, paired in pairs:
+        asked = asked_of_both(groups[a], groups[b], paired, sources)
+        if asked is None:
             continue
-        one, other = scores[: len(of_a)], scores[len(of_a) :]
+        if prompts := compare_prompts(asked, rng):
+            found[a, b] = prompts
+        if asked.left_out:
+            lost.setdefault(_left_out(asked), []).append(f"{a} and {b}")
+    notes = [f"{what}, between {listed(between)}" for what, between in lost.items()]
+    return _corrected(found), [Finding("prompts", "between", {}, tuple(groups), note) for note in notes]
+
+
+def _corrected(found: Mapping[tuple[str, str], Prompts]) -> dict[tuple[str, str], Prompts]:
+    every = list(found.values())
+    models = corrected([each.models for each in every])
+    trainings, right = corrected([each.trainings for each in every]), corrected([each.right for each in every])
+    answers = zip(found.items(), models, trainings, right, strict=True)
+    return {pair: replace(each, models=a or each.models, trainings=b, right=c, family=len(every))
+            for (pair, each), a, b, c in answers}  # fmt: skip
+
+
+def _read_all(pairs: Sequence[tuple[Sequence[RunData], Sequence[RunData], bool]]) -> None:
+    """Read the samples of all pairs at once, which several processes do."""
+    steps = [last_shared(a, b) for a, b, _ in pairs]
+    runs = [(a, b, step) for (a, b, _), step in zip(pairs, steps, strict=True) if step is not None]
+    load_samples((run, step) for a, b, step in runs for run in (*a, *b))
+
+
+def _left_out(asked: Asked) -> str:
+    count = sum(asked.left_out.values())
+    why = ", ".join(f"{number} {reason}" for reason, number in asked.left_out.items())
+    return f"{count} of {asked.total} of step {asked.step} left out ({why})"
+
+
+def compare_prompts(asked: Asked, rng: np.random.Generator) -> Prompts | None:
+    """Compare two groups over the prompts that both were asked.
+
+    Returns:
+        None where fewer than two prompts have a value in every run.
+    """
+    for quantity in ("correct", "score"):
+        one, other = asked.scores(quantity)
+        if (np.isfinite(one).all(0) & np.isfinite(other).all(0)).sum() < LEAST:
+            continue
         several = min(len(one), len(other)) > 1
-        single = len(one) == len(other) == 1 and set(np.unique(scores)) <= {0.0, 1.0}
+        values = np.unique(np.concatenate([one, other]))
+        single = len(one) == len(other) == 1 and set(values[np.isfinite(values)]) <= {0.0, 1.0}
+        whole = np.isfinite(one).all(0) & np.isfinite(other).all(0)
         return Prompts(
-            step,
+            asked.step,
             quantity,
             over_prompts(one, other, rng),
-            over_seeds_and_prompts(one, other) if several else None,
-            mcnemar(one[0], other[0]) if single else None,
+            over_seeds_and_prompts(one, other, asked.paired) if several else None,
+            mcnemar(one[0, whole], other[0, whole]) if single else None,
+            asked,
         )
     return None
-
-
-def whole_runs(side: Sequence[RunData]) -> list[RunData]:
-    """The runs of a group whose validations count: those that are done, or all that have any where none is."""
-    sampled = [run for run in side if run.sample_steps]
-    return [run for run in sampled if run.state == "done"] or sampled
-
-
-def _scores(runs: Sequence[RunData], step: int, quantity: str) -> np.ndarray | None:
-    """(S, P) means of the prompts that every run was asked; None where they are fewer than two."""
-    found = []
-    for run in runs:
-        samples = run.samples(step)
-        if samples is None:
-            return None
-        found.append(dict(zip(*samples.by_example(getattr(samples, quantity)), strict=True)))
-    shared = sorted(set.intersection(*(set(each) for each in found)))
-    return np.array([[each[index] for index in shared] for each in found], float) if len(shared) > 1 else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.compare.reading import READ_ERRORS, unreadable
-from harness.compare.samples import Samples, read_samples
+from harness.compare.cache import Cache
+from harness.compare.reading import READ_ERRORS, Unreadable, read_all, unreadable
+from harness.compare.samples import SAMPLES, Samples
 from harness.config.fingerprint import deciding
-from harness.records.generations import validation_steps
+from harness.records.generations import Generation, read_generations, validation_steps
 from harness.records.run_folder import RunFolder
 from harness.records.status import Status
 
@@ -32,6 +33,18 @@ class Settings:
     def __init__(self, config: dict[str, Any], fingerprint: str = "") -> None:
         self._config = config
         self._fingerprint = fingerprint
+
+    @property
+    def whole(self) -> dict[str, Any]:
+        """All of that configuration: what does not decide may be another in other runs."""
+        return self._config
+
+    @cached_property
+    def choices(self) -> dict[str, str]:
+        """Group → the option that was chosen, by a word or without one; empty in a record that does not say."""
+        tracking = self._config.get("tracking")
+        known = tracking.get("choices") if isinstance(tracking, dict) else None
+        return {group: _option(chosen) for group, chosen in known.items()} if isinstance(known, dict) else {}
 
     @cached_property
     def tree(self) -> dict[str, Any]:
@@ -71,7 +84,7 @@ class RunData:
         config_reader: Reads its whole configuration.
         folder: Its folder; None for a run of W&B's.
         problems: What of its record could not be read, in plain words.
-        sample_problems: Step → the same of its samples, which are read when asked for.
+        sample_problems: Step → the same of its samples, which are read when asked for, see `load_samples`.
     """
 
     where: str
@@ -92,6 +105,7 @@ class RunData:
     undefined: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     sample_problems: dict[int, str] = field(default_factory=dict, repr=False)
+    _samples: dict[int, Samples | None] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return f"RunData({self.where}, {self.state}, {len(self.steps)} steps)"
@@ -141,20 +155,47 @@ class RunData:
         """GPUs by the hours that it has worked."""
         return self.gpus * self.seconds / 3600
 
-    @property
+    @cached_property
     def sample_steps(self) -> list[int]:
         """The steps whose validation left its samples."""
         return validation_steps(self.folder.generations) if self.folder else []
 
     def samples(self, step: int) -> Samples | None:
         """The samples of the validation at a step; None where there are none, or none that can be read."""
-        if not self.folder or step not in self.sample_steps:
-            return None
+        load_samples([(self, step)])
+        return self._samples[step]
+
+    def generations(self, step: int) -> list[Generation]:
+        """The same with their texts, which are read each time; nothing where they cannot be read."""
+        if self.samples(step) is None or not self.folder:
+            return []
         try:
-            return read_samples(self.folder, step)
-        except (*READ_ERRORS, OverflowError) as error:
+            return read_generations(self.folder.generations, step)
+        except READ_ERRORS as error:  # it has changed since
             self.sample_problems[step] = unreadable(self.folder.generations / f"{step}.jsonl", error).why
-            return None
+            return []
+
+
+def load_samples(wanted: Iterable[tuple[RunData, int]]) -> None:
+    """Read the samples of many runs at once, each at a step; the runs keep them.
+
+    Args:
+        wanted: Runs with the step of a validation.
+    """
+    missing = [(run, step) for run, step in wanted if step not in run._samples]
+    files = {(id(run), step): run.folder.generations / f"{step}.jsonl"
+             for run, step in missing if run.folder and step in run.sample_steps}  # fmt: skip
+    found = read_all(list(dict.fromkeys(files.values())), SAMPLES, Cache())
+    for run, step in missing:
+        samples = found[file] if (file := files.get((id(run), step))) else None
+        if isinstance(samples, Unreadable):
+            run.sample_problems[step] = samples.why
+        run._samples[step] = None if isinstance(samples, Unreadable) else samples
+
+
+def _option(chosen: Any) -> str:
+    """As a word has it: several as ``[a,b]``."""
+    return f"[{','.join(map(str, chosen))}]" if isinstance(chosen, list) else str(chosen)
 
 
 def flat(tree: Any, key: str = "") -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -15,16 +15,22 @@ from harness.compare.groups import RunGroup, group_runs
 from harness.compare.load import load_named
 from harness.compare.measure import Measure, measured
 from harness.compare.metric import complete_metric, default_metric, direction
-from harness.compare.prompts import Prompts, compare_prompts
+from harness.compare.prompts import Prompts, prompts_of
 from harness.compare.run_data import RunData
+from harness.compare.sources import Metric, kin, source, with_mean
 from harness.compare.statistics.centres import are_censored, group_intervals
 from harness.compare.statistics.intervals import Interval
 from harness.compare.statistics.samples import Group
 from harness.compare.statistics.summaries import Summary
+from harness.compare.statistics.tasks import tasks_interval
 from harness.compare.statistics.trimmed import Statistic
 from harness.compare.statistics.verdict import Comparison, Question, compare_all_pairs, compare_to_baseline
 from harness.errors import ConfigurationError
 
+LINEAR = ("final", "area", "at")
+ALL_PROMPTS = "prompts are those of all data sources: the record does not say which is of which"
+ASSUMED = "{} does not say whether more of it is better: higher is taken as better; --lower or --higher says it"
+OF_ROWS = "values are over all runs and sources, differences over the runs' means of their sources"
 SEED = 0  # of resamples and permutations: the same runs give the same numbers
 Pairs = Literal["baseline", "all"]
 
@@ -35,6 +41,7 @@ class Options:
 
     Attributes:
         metric: Whole or part of a name; empty for the usual one.
+        higher: Whether more of it is better; None where its name says so.
         measure: Which number of a curve counts.
         statistic: ``mean`` or ``iqm`` over a group's runs.
         by: Keys to group by; empty for what was swept.
@@ -44,6 +51,7 @@ class Options:
     """
 
     metric: str = ""
+    higher: bool | None = None
     measure: Measure = field(default_factory=Measure)
     statistic: Statistic = "mean"
     by: tuple[str, ...] = ()
@@ -85,8 +93,9 @@ class Study:
     """What a comparison found.
 
     Attributes:
-        metric: The whole name.
+        compared: The metric.
         higher: Whether more of the number that counts is better; of steps until a threshold, less is.
+        metric_higher: Whether more of the metric itself is.
         options: How it was compared.
         grouping: Groups, baseline and what else differs.
         rows: A group each, in the grouping's order.
@@ -95,14 +104,20 @@ class Study:
         notes: What the reader has to know of the numbers.
     """
 
-    metric: str
+    compared: Metric
     higher: bool
+    metric_higher: bool
     options: Options
     grouping: Grouping
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
     prompts: Mapping[tuple[str, str], Prompts]
     notes: tuple[str, ...] = ()
+
+    @property
+    def metric(self) -> str:
+        """The metric's whole name."""
+        return self.compared.name
 
     @property
     def statistic(self) -> str:
@@ -136,22 +151,65 @@ def study_of(runs: Sequence[RunData], options: Options) -> Study:
     if not begun:
         raise ConfigurationError("None of these runs has recorded a step yet.", "See harness sweep status.")
     metric = complete_metric(options.metric, begun) if options.metric else default_metric(begun)
-    metric_higher = direction(metric) == "higher"
+    known = direction(metric.name)
+    metric_higher = known != "lower" if options.higher is None else options.higher
     higher = metric_higher and options.measure.kind != "until"
-    grouping = group_runs(runs, options.by, options.baseline)
+    grouping = group_runs(with_mean(runs, metric), options.by, options.baseline)
     rng = np.random.default_rng(SEED)
-    summaries, notes = measured([group.runs for group in grouping.groups], metric, options.measure, metric_higher)
-    intervals = group_intervals(summaries, options.statistic, rng)
+    groups = [group.runs for group in grouping.groups]
+    summaries, notes = measured(groups, metric.name, options.measure, metric_higher)
+    intervals = _intervals(groups, summaries, metric, options, rng)
     rows = tuple(map(_row, grouping.groups, summaries, intervals))
     told = [line for row in rows for line in absences(row.group.label, row.group.runs, row.summaries)]
     comparisons = _compared(rows, grouping, Question(options.statistic, higher, options.paired), options.pairs, rng)
-    by_label = {group.label: group for group in grouping.groups}
-    prompts = {(each.a, each.b): compare_prompts(by_label[each.a].runs, by_label[each.b].runs, rng)
-               for each in comparisons}  # fmt: skip
+    prompts, lost = prompts_of(
+        [(each.a, each.b, each.paired) for each in comparisons],
+        {group.label: group.runs for group in grouping.groups},
+        metric.sources,
+        rng,
+    )
+    grouping = replace(grouping, findings=(*grouping.findings, *lost))
     unread = [f"{run.where}: {why}" for group in grouping.groups for run in group.runs
               for why in run.sample_problems.values()]  # fmt: skip
-    known = {pair: found for pair, found in prompts.items() if found is not None}
-    return Study(metric, higher, options, grouping, rows, comparisons, known, (*told, *notes, *unread))
+    said = (
+        metric.note,
+        ASSUMED.format(metric.name) if options.higher is None and known is None else "",
+        OF_ROWS if _by_source(metric, options) and options.statistic == "iqm" else "",
+    )
+    notes = [*filter(None, said), *told, *notes, *_of_all_sources(metric, prompts.values()), *unread]
+    return Study(metric, higher, metric_higher, options, grouping, rows, comparisons, prompts, tuple(notes))
+
+
+def _of_all_sources(metric: Metric, prompts: Iterable[Prompts]) -> list[str]:
+    """A note where an old record does not say of which data source a prompt is, and it matters."""
+    unknown = any("" in samples.sources for found in prompts for samples in found.asked.samples)
+    names = {name for found in prompts for run in found.asked.a for name in run.metrics} if unknown else set()
+    return [ALL_PROMPTS] if set(metric.sources) < {*map(source, kin(names, metric.name))} else []
+
+
+def _intervals(
+    groups: Sequence[Sequence[RunData]],
+    summaries: Sequence[Sequence[Summary]],
+    metric: Metric,
+    options: Options,
+    rng: np.random.Generator,
+) -> list[Interval | None]:
+    """The number of each group; of a mean over sources, over all runs and sources where that can be had."""
+    if not _by_source(metric, options):
+        return group_intervals(summaries, options.statistic, rng)
+    found = [measured(groups, name, options.measure, True)[0] for name in metric.members]
+    intervals: list[Interval | None] = []
+    for number, of_runs in enumerate(summaries):
+        scores = np.array([[each.value for each in of_source[number]] for of_source in found], float).T
+        whole = np.isfinite([each.value for each in of_runs]) & np.isfinite(scores).all(1)
+        there = whole.any()
+        intervals.append(tasks_interval(scores[whole], rng, False, options.statistic) if there else None)
+    return intervals
+
+
+def _by_source(metric: Metric, options: Options) -> bool:
+    """Whether a run's number is the mean of those of its sources: the best of a mean is none of the best."""
+    return bool(metric.members) and options.measure.kind in LINEAR
 
 
 def _row(group: RunGroup, found: Sequence[Summary], interval: Interval | None) -> Row:

@@ -4,66 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Group
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
-from harness.compare.cells import HEADERS, lines_of
-from harness.compare.prompts import Prompts
+from harness.compare.cells import lines_of
+from harness.compare.fitted import STYLES, Fitted
+from harness.compare.sentences import beside
 from harness.compare.study import Study
-
-STYLES = {"better": "green", "worse": "red", "no difference shown": "yellow", "too few seeds": "yellow"}
-RIGHT = ("seeds", "value", "best run", "p")
 
 
 def render(study: Study) -> Group:
     """The whole of it."""
-    return Group(_heading(study), Text(), _table(study), Text(), *_said(study), *_minded(study))
+    return Group(_heading(study), Text(), Fitted(lines_of(study)), Text(), *_said(study), *_minded(study))
 
 
 def _heading(study: Study) -> Text:
     arrow = "higher" if study.higher else "lower"
     intervals = "" if study.statistic == "median" else "; 95 % intervals"
-    said = f"  {study.options.measure}, {study.statistic} over seeds, {arrow} is better{intervals}"
+    sources = f"{study.compared.said}; " if study.compared.said else ""
+    said = f"  {sources}{study.options.measure}, {study.statistic} over seeds, {arrow} is better{intervals}"
     return Text.assemble((study.metric, "bold"), (said, "dim"))
 
 
-def _table(study: Study) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in HEADERS:
-        table.add_column(name, justify="right" if name in RIGHT else "left", no_wrap=name != "group")
-    for line in lines_of(study):
-        style = STYLES.get(line.decision, "dim" if line.is_baseline else "")
-        table.add_row(*(Text(cell) for cell in line.cells[:-1]), Text(line.cells[-1], style=style))
-    return table
-
-
-def _said(study: Study) -> Iterator[Text]:
-    """Each comparison in a sentence, what its prompts say, and what speaks against it."""
+def _said(study: Study) -> Iterator[RenderableType]:
+    """Each comparison in a sentence, what else is to be said of it, and what speaks against it."""
     for each in study.comparisons:
         yield Text.assemble(("● ", STYLES[each.decision]), each.sentence)
-        if (prompts := study.prompts.get((each.a, each.b))) is not None:
-            yield Text(f"  {over_prompts(prompts)}", style="dim")
+        for line in beside(study, each):
+            yield _below(line, "dim")
         for warning in each.warnings:
-            yield Text(f"  ! {warning}", style="yellow")
+            yield _below(f"! {warning}", "yellow")
     if not study.comparisons:
         yield Text("One group: there is nothing to hold it against. Name more runs, or --by KEY.", style="yellow")
 
 
-def over_prompts(found: Prompts) -> str:
-    """What the prompts of a validation say, in a sentence."""
-    models = found.models
-    said = (
-        f"over {models.prompts} prompts of step {found.step}, {found.quantity}: "
-        f"{models.interval.estimate:+.3f} [{models.interval.low:.3f}, {models.interval.high:.3f}] for these models"
-    )
-    if found.trainings is not None:
-        bounds = found.trainings.interval
-        said += f"; [{bounds.low:.3f}, {bounds.high:.3f}] for other trainings and prompts too"
-    if found.right is not None:
-        right = found.right
-        said += f"; right alone on {right.only_a} against {right.only_b}, McNemar p={right.p:.2g}"
-    return said
+def _below(text: str, style: str) -> Padding:
+    return Padding(Text(text, style=style), (0, 0, 0, 2), expand=False)
 
 
 def _minded(study: Study) -> Iterator[Text]:
@@ -71,5 +48,3 @@ def _minded(study: Study) -> Iterator[Text]:
         yield Text(f"! {note}", style="yellow")
     for finding in study.grouping.findings:
         yield Text(f"! {finding.text}", style="yellow")
-    for label, seeds in study.grouping.missing_seeds.items():
-        yield Text(f"! {label} has no run of seed {', '.join(map(str, seeds))}", style="yellow")

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import yaml
 
+from harness.compare.cache import Cache
+from harness.compare.reading import Reader, Unreadable, read_one
 from harness.config.suggest import did_you_mean
 from harness.errors import ConfigurationError
 from harness.records.run_folder import RunFolder
@@ -113,24 +116,33 @@ def _planned(sweep: Path, plans: dict[Path, dict[Path, str]]) -> dict[Path, str]
 
 
 def _read_plan(sweep: Path) -> dict[Path, str]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        plan = yaml.load((sweep / PLAN).read_text(), Loader=loader)
-        own = {sweep / run["run_id"]: str(run["label"]) for run in plan["runs"]}
-        before = {_finished(sweep, plan, Path(run["run"])): str(run["label"]) for run in plan.get("finished") or ()}
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
-        said = str(error).partition("\n")[0]
-        raise ConfigurationError(
-            f"{sweep / PLAN} cannot be read: {type(error).__name__}: {said}.", "Name the folders of its runs instead."
-        ) from error
+    plan = read_one(sweep / PLAN, PLANS, Cache())
+    if isinstance(plan, Unreadable):
+        raise ConfigurationError(f"{sweep}/{plan.why}.", "Name the folders of its runs instead.")
+    own = {sweep / run_id: label for run_id, label in plan["runs"]}
+    before = {_finished(sweep, plan["project"], Path(path)): label for path, label in plan["finished"]}
     return {path: label for path, label in (before | own).items() if _is_run(path)}
 
 
-def _finished(sweep: Path, plan: dict[str, Any], recorded: Path) -> Path:
+def _parse_plan(file: Path) -> bytes:
+    plan = yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    try:
+        runs = [(str(run["run_id"]), str(run["label"])) for run in plan["runs"]]
+        finished = [(str(run["run"]), str(run["label"])) for run in plan.get("finished") or ()]
+    except KeyError as error:
+        raise ValueError(f"{error} is missing") from error
+    return orjson.dumps({"runs": runs, "finished": finished, "project": str(plan.get("project", ""))})
+
+
+#: Sweeps' plans: YAML takes longer for a thousand runs than all else about them.
+PLANS: Reader[dict[str, Any]] = Reader("plan", _parse_plan, orjson.loads)
+
+
+def _finished(sweep: Path, project: str, recorded: Path) -> Path:
     """A run that had finished before, recorded from where the sweep was started; outputs may have been moved since."""
     beside = sweep.parent.joinpath(*recorded.parts[-2:])
     moved = [beside, sweep.parent / recorded.name]
-    tried = [Path(str(plan.get("project", ""))) / recorded, recorded, *moved]
+    tried = [Path(project) / recorded, recorded, *moved]
     return next((path for path in tried if _is_run(path)), recorded)
 
 

@@ -81,6 +81,7 @@ def _values(flag: str, words: Sequence[str]) -> Iterable[str]:
 def _metrics(words: Sequence[str]) -> list[str]:
     """Of the first run that is named; the metrics of runs that are compared are mostly the same."""
     from harness.compare.load import load_runs
+    from harness.compare.sources import means
     from harness.compare.targets import find_targets
 
     named = [word for word in words if not word.startswith("-") and Path(word).exists()]
@@ -88,7 +89,7 @@ def _metrics(words: Sequence[str]) -> list[str]:
         runs = load_runs(find_targets(named or ["outputs"]).runs[:1])
     except HarnessError:
         return []
-    return _whole(name for run in runs for name in run.metrics)
+    return _whole(name for run in runs for name in (*means([run]), *run.metrics))
 
 
 def _sweep(plain: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from harness.components.kinds import KINDS, option_node, package
 from harness.config.appended import added_or_set
-from harness.config.catalogue import option_file
+from harness.config.catalogue import GROUPS, option_file
 from harness.config.custom import resolve_custom
 from harness.config.detect import register_resolvers
 from harness.config.explain import NO_NAME, explain, explain_yaml, raised_by_a_defaults_list
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 ROOT = "train"
 OWN_EXPERIMENT = "given_file"
+RECORDED_CHOICES = tuple(group for group in GROUPS if group not in ("cluster", "tracking", "manager", "sweep"))
 PLUGIN = "plugin "  # providers in Hydra's store that come from a user's module
 
 
@@ -65,12 +66,15 @@ def compose_config(
         _prepare_hydra(config_folders(project))
         overrides = _given_experiment(experiment, overrides, project)
     with hydra_loader(overrides, project):
-        config = compose(config_name=ROOT, overrides=added_or_set(overrides))
+        config = compose(config_name=ROOT, overrides=added_or_set(overrides), return_hydra_config=True)
+    choices = _choices(config, overrides, experiment is not None)
     _require_sections(config)
     _require_typed(config, overrides)
     with open_dict(config):
         config.pop(VERL_GROUP, None)
         config.trusted_modules = list(dict.fromkeys((*config.trusted_modules, *plugins)))
+        if isinstance(config.tracking, DictConfig):
+            config.tracking.choices = choices
     resolve_custom(config, overrides, project or Path.cwd())
     _forget_unchosen(config, overrides)
     return config
@@ -139,6 +143,20 @@ def resolved_tree(config: DictConfig) -> dict[str, Any]:
         return OmegaConf.to_container(config, resolve=True)
     except (OmegaConfBaseException, RecursionError) as error:
         raise ConfigurationError(*explain(error, Names(lambda _: config, ()))) from error
+
+
+def _choices(config: DictConfig, overrides: Sequence[str], by_a_file: bool) -> dict[str, Any]:
+    """Take out which option of each group was chosen, also where no word did: the resolved values do not say it.
+
+    A file in place of an experiment may set another algorithm's values over those of the option that stands by default.
+    """
+    with open_dict(config):
+        known = OmegaConf.to_container(config.pop("hydra").runtime.choices)
+    chosen = {group: known.get(group) for group in RECORDED_CHOICES}
+    if by_a_file:
+        named = {word.lstrip("+").partition("=")[0] for word in overrides}
+        chosen = {group: option for group, option in chosen.items() if group in named}
+    return {group: option for group, option in chosen.items() if option is not None}
 
 
 def _prepare_hydra(folders: Sequence[Path]) -> None:

@@ -8,20 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from harness.config.cache_folder import cache_root
 from harness.errors import ConfigurationError
-
-
-def cache_root() -> Path:
-    """``HARNESS_CACHE``, else ``harness`` in the user's cache folder."""
-    if chosen := os.environ.get("HARNESS_CACHE"):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "harness"
 
 
 def recipe_hash(node: DictConfig) -> str:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from harness.config.recipes import cache_root
+from harness.config.cache_folder import cache_root
 from harness.errors import ConfigurationError
 from harness.launch.sweep.folder import SweepFolder
 from harness.launch.sweep.freeze import link_the_rest

@@ -1,7 +1,7 @@
 """``generations/<step>.jsonl``: what the model wrote at a validation, one sample a line.
 
-Each line is ``{"step", "split", "index", "input", "output", "ground_truth", "score", …}``; further keys are what the
-reward function returned, such as ``acc``.
+Each line is ``{"step", "split", "index", "data_source", "input", "output", "ground_truth", "score", …}``; further keys
+are what the reward function returned, such as ``acc``.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Generation:
         score: The reward; None where it was not a finite number.
         step: The training step of the policy that wrote it.
         split: ``validation``.
+        source: Its data source, as in the names of validation metrics; empty where nobody said.
         extra: Further values of the reward function.
     """
 
@@ -40,6 +41,7 @@ class Generation:
     score: float | None
     step: int = 0
     split: str = "validation"
+    source: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -90,6 +92,8 @@ def _line(generation: Generation, step: int) -> dict[str, Any]:
         "ground_truth": generation.ground_truth,
         "score": generation.score,
     }
+    if generation.source:
+        named["data_source"] = generation.source
     return {key: _plain(value) for key, value in {**generation.extra, **named}.items()}
 
 
@@ -109,6 +113,7 @@ def _decode(line: dict[str, Any], position: int) -> Generation:
         output=str(rest.pop("output", "")),
         ground_truth=rest.pop("ground_truth", ground_truth),
         score=_number(rest.pop("score", None)),
+        source=str(rest.pop("data_source", None) or ""),
         extra=rest,
     )
 

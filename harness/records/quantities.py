@@ -20,7 +20,11 @@ KL_OF_UPDATE = ("actor/ppo_kl",)
 GRADIENT_NORM = ("actor/grad_norm",)
 STEP_SECONDS = ("timing_s/step", "perf/time_per_step")
 
-_VALIDATION = re.compile(r"val-core/(?P<source>.+)/(?P<variable>[^/]+)/(?P<statistic>(?:mean|best|maj)@\d+(?:/mean)?)")
+#: Names of core validation metrics; a mean over data sources has ``EVERY`` for a source, and each N, ``mean@4,32``.
+VALIDATION = re.compile(
+    r"val-core/(?P<source>.+)/(?P<variable>[^/]+)/(?P<statistic>(?:mean|best|maj)@\d+(?:,\d+)*(?:/mean)?)"
+)
+EVERY = "*"
 
 
 def number(metrics: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
@@ -34,7 +38,7 @@ def number(metrics: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
 
 def validation_metric(name: str) -> bool:
     """Whether it is the name of a core validation metric."""
-    return bool(_VALIDATION.fullmatch(name))
+    return bool(VALIDATION.fullmatch(name))
 
 
 def validation_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -46,15 +50,20 @@ def validation_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
 def validation_label(name: str) -> str:
     """A validation metric as a person says it: ``val-core/gsm/acc/mean@1`` becomes ``gsm accuracy``.
 
-    Other statistics are named: ``gsm accuracy, best of 4``.
+    Other statistics are named: ``gsm accuracy, best of 4``; so is a mean over data sources.
     """
-    match = _VALIDATION.fullmatch(name)
+    match = VALIDATION.fullmatch(name)
     if not match:
         return name
     variable = {"acc": "accuracy", "score": "reward"}.get(match["variable"], match["variable"])
     kind, _, count = match["statistic"].removesuffix("/mean").partition("@")
     suffix = {"best": f", best of {count}", "maj": f", majority of {count}"}.get(kind, "")
-    return f"{match['source']} {variable}" + (suffix or (f", mean of {count}" if count != "1" else ""))
+    suffix = suffix or (f", mean of {count}" if count != "1" else "")
+    return (
+        f"{variable}{suffix}, mean of the sources"
+        if match["source"] == EVERY
+        else f"{match['source']} {variable}{suffix}"
+    )
 
 
 def validation_headline(metrics: Mapping[str, Any]) -> float | None:

@@ -91,7 +91,7 @@ def _tags(config: Mapping[str, Any]) -> list[str]:
     data = files[0] if isinstance(files, list) and files else files
     loss = _at(config, "actor_rollout_ref.actor.policy_loss.loss_mode")
     found = {
-        "algorithm": _at(config, "algorithm.adv_estimator"),
+        "algorithm": _at(config, "tracking.choices.algorithm") or _at(config, "algorithm.adv_estimator"),
         "loss": None if loss == "vanilla" else loss,
         "model": _last(_at(config, "actor_rollout_ref.model.path")),
         "data": Path(str(data)).parent.name if data else None,

@@ -152,7 +152,7 @@ def test_it_loads_without_an_error_and_stays_as_it_was(chromium, report, tmp_pat
     document, console = _browse(chromium, report, tmp_path / "profile", "--dump-dom")
     assert console == ""
     assert "<title>1 of 2 groups is better than algorithm=grpo</title>" in document
-    assert 'aria-label="gsm8k accuracy over steps"' in document
+    assert 'aria-label="accuracy, mean of the sources over steps"' in document
 
 
 def test_the_table_sorts_and_filters(saw):

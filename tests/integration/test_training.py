@@ -72,6 +72,7 @@ def test_metrics_and_generations(grpo: Finished) -> None:
         accuracy = sum(sample.extra["acc"] for sample in samples) / len(samples)
         name = next(name for name in grpo.records[step].metrics if name.startswith("val-core") and "/acc/mean@" in name)
         assert accuracy == pytest.approx(grpo.records[step].metrics[name])
+        assert {f"val-core/{sample.source}/acc" for sample in samples} == {name.rpartition("/")[0]}
 
 
 def test_start_up_stages_have_names(grpo: Finished) -> None:

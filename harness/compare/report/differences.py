@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.compare.findings import facts
 from harness.compare.groups import RunGroup
-from harness.compare.keys import given
 from harness.compare.run_data import RunData
 from harness.compare.study import Study
-from harness.records.masking import mask_arguments, mask_text
+from harness.records.masking import mask_text
 
 
 @dataclass(frozen=True)
@@ -20,13 +18,13 @@ class Rerun:
 
     Attributes:
         label: The group.
-        command: One command for all of its seeds; empty where the record does not say.
+        commands: One for each of its runs whose record is here.
         commit: The code's commit, where all its runs share one.
         runs: Its runs, those that were set aside last.
     """
 
     label: str
-    command: str
+    commands: tuple[str, ...]
     commit: str
     runs: tuple[RunData, ...]
 
@@ -40,7 +38,7 @@ def shared_facts(study: Study) -> list[tuple[str, str]]:
 
 
 def reruns(study: Study) -> list[Rerun]:
-    """Every group's command, in the order of the table."""
+    """Every group's commands, in the order of the table."""
     return [_rerun(row.group) for row in study.rows]
 
 
@@ -51,21 +49,15 @@ def recorded(run: RunData) -> str:
 
 def _rerun(group: RunGroup) -> Rerun:
     commits = {str((run.provenance.get("code") or {}).get("commit") or "") for run in group.runs}
-    return Rerun(
-        group.label, _command(group.runs), commits.pop() if len(commits) == 1 else "", (*group.runs, *group.set_aside)
-    )
+    commands = [command for run in group.runs if (command := rerun_command(run))]
+    commit = commits.pop() if len(commits) == 1 else ""
+    return Rerun(group.label, tuple(commands), commit, (*group.runs, *group.set_aside))
 
 
-def _command(runs: Sequence[RunData]) -> str:
-    """Words of a run that say the group's values, with all seeds; empty without words or where runs differ in them."""
-    if not runs or not runs[0].words:
+def rerun_command(run: RunData) -> str:
+    """The command that trains a run again from its record, however it was made; empty where its folder is not here."""
+    if run.folder is None:
         return ""
-    said = {tuple(sorted((key, value) for key, value in given(run.words).items() if key != "seed")) for run in runs}
-    if len(said) > 1:
-        return ""
-    others = [word for word in runs[0].words if word.lstrip("+").partition("=")[0] != "seed"]
-    seeds = [str(run.seed) for run in runs if run.seed is not None]
-    several = ["-m"] if len(seeds) > 1 else []
-    return shlex.join(
-        ["harness", "train", *several, *mask_arguments(others), *(["seed=" + ",".join(seeds)] * bool(seeds))]
-    )
+    launcher = (run.settings.whole.get("cluster") or {}).get("launcher")
+    here = ["cluster.launcher=local"] if launcher == "slurm" else []  # a rerun trains on the machine it is started on
+    return shlex.join(["harness", "rerun", run.where, *here])

@@ -87,6 +87,7 @@ def _content(study: Study) -> dict[str, Any]:
 _PLACES = {
     "within": "Within a group: its runs are not repetitions of one experiment",
     "between": "Between the groups: may explain their difference",
+    "runs": "Repetitions that are missing, or did not come to their end",
     "record": "Of the records",
 }
 
@@ -97,6 +98,7 @@ def _facts(study: Study) -> list[tuple[str, str]]:
     done = sum(run.state == "done" for run in study.runs)
     facts = [
         ("compared by", f"{measure} of each run"),
+        *([("of", study.compared.said)] if study.compared.said else []),
         ("over the runs", study.statistic),
         ("runs", f"{len(study.runs)} in {count(len(study.rows), 'group')}, {done} done"),
         ("better is", "higher" if study.higher else "lower"),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from harness.compare.prompts import Prompts, whole_runs
+from harness.compare.asked import Asked
+from harness.compare.prompts import Prompts
 from harness.compare.report import words
 from harness.compare.run_data import RunData
-from harness.compare.samples import Samples
 from harness.compare.study import Study
 from harness.records.generations import Generation
 
@@ -22,6 +23,7 @@ SEEDS_A_SIDE = 3
 LONGEST = 12_000  # characters of a text
 ALL_TEXTS = 3_000_000  # characters over all pairs
 SNIPPET = 110
+Answers = Callable[[RunData, int], dict[int, Generation]]
 _NAMES = {"correct": "accuracy"}
 _USER = re.compile(r"(?:^|\n)(?:<[^<>\n]*>)*user(?:<[^<>\n]*>)*\n")
 _END = re.compile(r"(?:<[^<>]*>|\bassistant\b|\s)+$")
@@ -49,10 +51,11 @@ class Texts:
 def sentences(a: str, b: str, found: Prompts) -> list[str]:
     """What the prompts say of a pair, a sentence for each question."""
     models, quantity = found.models, _NAMES.get(found.quantity, found.quantity)
+    holm = f" after Holm's correction over {found.family} comparisons" if found.family > 1 else ""
     asked = f"{models.prompts} prompts of the validation at step {found.step}"
     told = [
         f"These trained models on the same {asked}: {words.difference(models.interval)} in {quantity}, "
-        f"{words.p(models.test.p)} ({a} minus {b}, the models taken as they are)."
+        f"{words.p(models.p_holm)}{holm} ({a} minus {b}, the models taken as they are)."
     ]
     if models.left_out:
         told.append(f"{words.count(models.left_out, 'prompt')} without all scores left out.")
@@ -61,14 +64,14 @@ def sentences(a: str, b: str, found: Prompts) -> list[str]:
     else:
         other = found.trainings
         told.append(
-            f"Other trainings, asked other prompts: {words.difference(other.interval)}, {words.p(other.test.p)} "
+            f"Other trainings, asked other prompts: {words.difference(other.interval)}, {words.p(other.p_holm)}{holm} "
             f"({other.test.method}; seeds and prompts both count as samples)."
         )
         told += [f"{note[0].upper()}{note[1:]}." for note in other.interval.notes]
     if (right := found.right) is not None:
         told.append(
             f"Both right on {right.both}, only {a} on {right.only_a}, only {b} on {right.only_b}, neither on "
-            f"{right.neither}: McNemar's exact test says {words.p(right.p)}."
+            f"{right.neither}: McNemar's exact test says {words.p(right.p_holm)}{holm}."
         )
     return told
 
@@ -78,96 +81,68 @@ def pairs(study: Study) -> tuple[list[dict[str, Any]], list[str]]:
 
     Returns:
         For each pair its ``rows`` (example, score of a, score of b, how the prompt ends, what was written or None), the
-        largest differences first; and the texts that these name by their numbers.
+        largest differences first; and the texts that these name by their numbers. Examples are numbered as in the
+        first run of a.
     """
-    groups = {row.group.label: whole_runs(row.group.runs) for row in study.rows}
     texts = Texts(ALL_TEXTS // max(len(study.prompts), 1))
     each_way = min(EACH_WAY, max(5, ALL_ROWS // 2 // max(len(study.prompts), 1)))
-    scores: dict[tuple[str, int, str], dict[int, float]] = {}
+    read = lru_cache(3 * SEEDS_A_SIDE)(_first_answers)  # the baseline's are wanted for every pair
     made = []
     for (a, b), found in study.prompts.items():
         texts.used = 0
-        for label in (a, b):
-            key = (label, found.step, found.quantity)
-            if key not in scores:
-                scores[key] = _scores(groups[label], found.step, found.quantity)
-        one, other = (scores[label, found.step, found.quantity] for label in (a, b))
-        chosen = _chosen(one, other, each_way)
-        rows = list(_rows(chosen, one, other, (groups[a], groups[b]), found.step, texts))
-        shared = len(one.keys() & other.keys())
-        equal = sum(one[index] == other[index] for index in one.keys() & other.keys())
-        told = {"prompts": shared, "equal": equal, "each_way": each_way, "sentences": sentences(a, b, found)}
-        made.append({"a": a, "b": b, "step": found.step, "rows": rows, **told})
+        one, other = (scores.mean(0) for scores in found.asked.scores(found.quantity))
+        whole = np.flatnonzero(np.isfinite(one) & np.isfinite(other))
+        chosen = _chosen(one, other, whole, each_way)
+        rows = list(_rows(chosen, one, other, found.asked, texts, read))
+        told = {"prompts": len(whole), "equal": int((one[whole] == other[whole]).sum()), "each_way": each_way}
+        made.append({"a": a, "b": b, "step": found.step, "rows": rows, **told, "sentences": sentences(a, b, found)})
     return made, list(texts.known)
 
 
-def _chosen(one: Mapping[int, float], other: Mapping[int, float], each_way: int) -> list[int]:
-    """The examples with the largest differences, these first."""
-    gaps = sorted(
-        ((one[i] - other[i], i) for i in one.keys() & other.keys()), key=lambda each: (-abs(each[0]), each[1])
-    )
+def _chosen(one: np.ndarray, other: np.ndarray, whole: np.ndarray, each_way: int) -> list[int]:
+    """The prompts with the largest differences, these first."""
+    gaps = sorted(((float(one[i] - other[i]), int(i)) for i in whole), key=lambda each: (-abs(each[0]), each[1]))
     better, worse = [each for each in gaps if each[0] > 0][:each_way], [each for each in gaps if each[0] < 0][:each_way]
     kept = {*better, *worse}
     return [index for gap, index in gaps if (gap, index) in kept]
 
 
 def _rows(
-    chosen: Sequence[int],
-    one: Mapping[int, float],
-    other: Mapping[int, float],
-    groups: Sequence[Sequence[RunData]],
-    step: int,
-    texts: Texts,
+    chosen: Sequence[int], one: np.ndarray, other: np.ndarray, asked: Asked, texts: Texts, read: Answers
 ) -> Iterator[list[Any]]:
     if not chosen:
         return
-    sides = [_written(runs, step, set(chosen)) for runs in groups]
-    for index in chosen:
-        asked = next(sample for side in sides for _, by_index in side if (sample := by_index.get(index)))
-        example = _example(asked, index, sides, texts) if texts.used < texts.most else None
-        yield [index, _rounded(one[index]), _rounded(other[index]), snippet(asked.input), example]
+    sides = [_side(asked.a, asked.places[: len(asked.a)]), _side(asked.b, asked.places[len(asked.a) :])]
+    for number in chosen:
+        said = [
+            [(run, sample) for run, places in side if (sample := read(run, asked.step).get(int(places[number])))]
+            for side in sides
+        ]
+        if not any(said):
+            continue  # the files have changed since
+        first = next(sample for side in said for _, sample in side)
+        example = _example(first, said, texts) if texts.used < texts.most else None
+        place = int(asked.places[0, number])
+        yield [place, _rounded(one[number]), _rounded(other[number]), snippet(first.input), example]
 
 
-def _example(
-    asked: Generation, index: int, sides: list[list[tuple[RunData, dict[int, Generation]]]], texts: Texts
-) -> dict[str, Any]:
+def _side(runs: Sequence[RunData], places: np.ndarray) -> list[tuple[RunData, np.ndarray]]:
+    """The first runs of a side, each with where the prompts are in it."""
+    return list(zip(runs[:SEEDS_A_SIDE], places, strict=False))
+
+
+def _example(asked: Generation, said: list[list[tuple[RunData, Generation]]], texts: Texts) -> dict[str, Any]:
     truth = "" if asked.ground_truth is None else str(asked.ground_truth)
-    said = [
-        [[run.seed, sample.score, texts.add(sample.output)] for run, found in side if (sample := found.get(index))]
-        for side in sides
-    ]
-    return {"prompt": texts.add(asked.input), "truth": texts.add(truth), "a": said[0], "b": said[1]}
+    answers = [[[run.seed, sample.score, texts.add(sample.output)] for run, sample in side] for side in said]
+    return {"prompt": texts.add(asked.input), "truth": texts.add(truth), "a": answers[0], "b": answers[1]}
 
 
-def _written(runs: Sequence[RunData], step: int, wanted: set[int]) -> list[tuple[RunData, dict[int, Generation]]]:
-    """The first answer of a few runs to each of the prompts."""
-    found = []
-    for run, samples in _samples(runs, step):
-        by_index: dict[int, Generation] = {}
-        for sample in samples.texts:
-            if sample.index in wanted:
-                by_index.setdefault(sample.index, sample)
-        found.append((run, by_index))
-        if len(found) == SEEDS_A_SIDE:
-            break
+def _first_answers(run: RunData, step: int) -> dict[int, Generation]:
+    """A run's first answer to each example."""
+    found: dict[int, Generation] = {}
+    for sample in run.generations(step):
+        found.setdefault(sample.index, sample)
     return found
-
-
-def _scores(runs: Sequence[RunData], step: int, quantity: str) -> dict[int, float]:
-    """Example → its mean over the runs, of the examples that each run was asked."""
-    of_runs = []
-    for _, samples in _samples(runs, step):
-        examples, means = samples.by_example(getattr(samples, quantity))
-        of_runs.append(dict(zip(examples.tolist(), means.tolist(), strict=True)))
-    shared = set.intersection(*(set(each) for each in of_runs)) if of_runs else set()
-    return {index: float(np.mean([each[index] for each in of_runs])) for index in shared}
-
-
-def _samples(runs: Sequence[RunData], step: int) -> Iterator[tuple[RunData, Samples]]:
-    for run in runs:
-        samples = run.samples(step)
-        if samples is not None and len(samples.index):
-            yield run, samples
 
 
 def snippet(prompt: str) -> str:

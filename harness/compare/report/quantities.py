@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from harness.compare.study import Study
 from harness.records.quantities import validation_label
@@ -52,21 +51,3 @@ def compared(study: Study) -> str:
     """What the groups' numbers are: the metric, or what it took to reach a value of it."""
     measure = study.options.measure
     return f"{measure} of {label(study.metric)}" if measure.kind == "until" else label(study.metric)
-
-
-def sources(metrics: Iterable[str], metric: str) -> list[str]:
-    """The metrics that say the same as ``metric`` of each data source, itself included; none where it is of no source.
-
-    Args:
-        metrics: Every name.
-        metric: Such as ``val-core/gsm8k/acc/mean@1``.
-    """
-    match = re.fullmatch(r"val-core/.+(/[^/]+/(?:mean|best|maj)@\d+(?:/mean)?)", metric)
-    if not match:
-        return []
-    return sorted(name for name in metrics if re.fullmatch(f"val-core/.+{re.escape(match[1])}", name))
-
-
-def source(metric: str) -> str:
-    """The data source of a core validation metric."""
-    return "/".join(metric.split("/")[1:-2])

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.compare.measure import measured
-from harness.compare.metric import direction
 from harness.compare.report import words
 from harness.compare.report.figures import styles
 from harness.compare.report.intervals import common_scale, ends, picture, ruler
-from harness.compare.report.quantities import source, sources
+from harness.compare.sources import kin, source
 from harness.compare.statistics.centres import group_intervals
 from harness.compare.statistics.intervals import Interval
 from harness.compare.study import SEED, Row, Study
@@ -64,7 +63,7 @@ class GroupRow:
 
 @dataclass(frozen=True)
 class Task:
-    """A data source: its name, and for each group its mean with the interval, in words."""
+    """A data source: its name, for each group its mean with the interval, and whether it is (in) what is compared."""
 
     name: str
     cells: tuple[str, ...]
@@ -107,19 +106,17 @@ def _row(study: Study, number: int, decimals: int, scale: Scale | None) -> Group
 
 def tasks(study: Study) -> list[Task]:
     """A row a data source, where the metric is one of several; measured as the study measures."""
-    names = sources({name for run in study.runs for name in run.metrics}, study.metric)
+    names = kin({name for run in study.runs for name in run.metrics}, study.metric)
     if len(names) < 2:
         return []
     rng = np.random.default_rng(SEED)
     found = []
     for name in names:
-        numbers, _ = measured(
-            [row.group.runs for row in study.rows], name, study.options.measure, direction(name) == "higher"
-        )
+        numbers, _ = measured([row.group.runs for row in study.rows], name, study.options.measure, study.metric_higher)
         intervals = group_intervals(numbers, study.options.statistic, rng)
         decimals = _decimals(intervals)
         cells = (f"{words.value(i.estimate, decimals)} {_known(i, decimals)}".strip() if i else "–" for i in intervals)
-        found.append(Task(source(name), tuple(cells), name == study.metric))
+        found.append(Task(source(name), tuple(cells), name in (study.compared.members or (study.metric,))))
     return found
 
 

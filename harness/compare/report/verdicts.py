@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, get_args
 
 from harness.compare.report import words
 from harness.compare.report.intervals import common_scale, ends, picture
+from harness.compare.sentences import improvement
 from harness.compare.statistics.verdict import Comparison, Decision
 from harness.compare.study import Study
 
@@ -37,6 +39,7 @@ class Verdict:
         sign, tone: Of its decision.
         difference, p: In words.
         picture: The difference's interval on the scale of all of them.
+        improvement: The probability of it, in words; empty without values.
         needed: How many more seeds would decide; empty where it is decided, or nothing can be said.
         warnings: Those that are not of all comparisons.
     """
@@ -47,6 +50,7 @@ class Verdict:
     difference: str
     p: str
     picture: Markup
+    improvement: str
     needed: str
     warnings: tuple[str, ...]
 
@@ -72,11 +76,17 @@ def verdicts(study: Study) -> list[Verdict]:
             words.difference(one.interval),
             words.p(one.p_holm),
             picture(one.interval, (), scale, 0, f"difference {words.difference(one.interval)}"),
+            _improvement(one),
             _needed(one),
             tuple(warning for warning in one.warnings if warning not in shared),
         )
         for one in _ordered(study.comparisons)
     ]
+
+
+def _improvement(one: Comparison) -> str:
+    said = improvement(one) if isfinite(one.improvement.estimate) else ""
+    return f"{said[:1].upper()}{said[1:]}"
 
 
 def _ordered(found: Sequence[Comparison]) -> list[Comparison]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from harness.compare.statistics.intervals import differences
 from harness.compare.statistics.samples import finite
@@ -33,7 +33,7 @@ class SeedsNeeded:
 
 
 def power(effect: float, n: int, alpha: float = ALPHA, paired: bool = False, statistic: Statistic = "mean") -> float:
-    """The chance that a two-sided t test of n a side (n pairs) finds a true effect (`scipy.stats.nct`).
+    """The chance that a two-sided t test of n a side (n pairs) finds a true effect (`scipy.special.nctdtr`).
 
     Args:
         effect: Cohen's d; for pairs the mean difference in standard deviations of the differences; for ``iqm`` both
@@ -49,9 +49,9 @@ def power(effect: float, n: int, alpha: float = ALPHA, paired: bool = False, sta
     factor, kept = error_factor(n, statistic)
     freedom = (kept - 1) * (1 if paired else 2)
     shift = abs(effect) / (factor * (1 if paired else np.sqrt(2)))
-    critical = stats.t.isf(alpha / 2, freedom)
-    below = stats.nct.cdf(-critical, freedom, shift)
-    return float(stats.nct.sf(critical, freedom, shift) + (0.0 if np.isnan(below) else below))
+    critical = special.stdtrit(freedom, 1 - alpha / 2)
+    below = special.nctdtr(freedom, shift, -critical)
+    return float(1 - special.nctdtr(freedom, shift, critical) + (0.0 if np.isnan(below) else below))
 
 
 def seeds_needed(

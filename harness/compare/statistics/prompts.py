@@ -7,35 +7,63 @@ too? `over_seeds_and_prompts`: S · P scores are far from S · P independent one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from scipy import stats
 
 from harness.compare.statistics.intervals import LEVEL, Interval, mean_interval
-from harness.compare.statistics.significance import Significance, sign_flip_test
+from harness.compare.statistics.significance import Significance, holm, sign_flip_test
 from harness.compare.statistics.trimmed import Located, has_spread, satterthwaite
 
 
 @dataclass(frozen=True)
 class PromptDifference:
-    """A difference a − b, its test, the prompts it rests on and how many were left out for want of a score."""
+    """A difference a − b, its test, the prompts it rests on and how many were left out for want of a score.
+
+    ``p_holm`` is the test's p corrected over the comparisons that ask the same, see `corrected`.
+    """
 
     interval: Interval
     test: Significance
     prompts: int
     left_out: int
+    p_holm: float = np.nan
+
+    @property
+    def p(self) -> float:
+        """Return the raw p."""
+        return self.test.p
 
 
 @dataclass(frozen=True)
 class McNemar:
-    """Counts of prompts by who was right, and the exact two-sided p of only_a against only_b."""
+    """Counts of prompts by who was right, and the exact two-sided p of only_a against only_b; ``p_holm`` as above."""
 
     both: int
     only_a: int
     only_b: int
     neither: int
     p: float
+    p_holm: float = np.nan
+
+
+Found = TypeVar("Found", PromptDifference, McNemar)
+
+
+def corrected(family: Sequence[Found | None]) -> list[Found | None]:
+    """The answers to one question about several pairs of groups, with p after Holm's correction over them.
+
+    Args:
+        family: An answer a pair; None where there is none.
+
+    Returns:
+        The same with their ``p_holm``, in the same order.
+    """
+    adjusted = iter(holm(np.array([each.p for each in family if each is not None], float)).tolist())
+    return [None if each is None else replace(each, p_holm=next(adjusted)) for each in family]
 
 
 def over_prompts(

@@ -17,8 +17,9 @@ from scipy import stats
 
 from harness.compare.statistics.intervals import differences
 from harness.compare.statistics.samples import finite
-from harness.compare.statistics.trimmed import Statistic, centre, difference, located
+from harness.compare.statistics.trimmed import ROUNDING, Statistic, centre, difference, located
 
+FLIPS_AT_ONCE = 2_000  # a thousand pairs take 16 MB
 PERMUTATIONS = 12_870  # C(16, 8): up to eight runs a side, or thirteen pairs, every permutation is tried
 
 
@@ -68,7 +69,9 @@ def permutation_test(
 def sign_flip_test(
     a: np.ndarray, b: np.ndarray, rng: np.random.Generator, statistic: Statistic = "mean"
 ) -> Significance:
-    """Swaps the two sides of each pair in every way, or in 12,870 random ones (`scipy.stats.permutation_test`).
+    """Swaps the two sides of each pair in every way (`scipy.stats.permutation_test`), or in 12,870 random ones.
+
+    The random ones are a product of matrices for the mean, many times faster than SciPy's loop over permutations.
 
     Args:
         a: (N,), finite, N at least 2.
@@ -83,15 +86,33 @@ def sign_flip_test(
         ValueError: Fewer than two pairs, unequal lengths, or values that are not finite.
     """
     gaps = differences(finite(a, 2), finite(b, 2))
-    result = stats.permutation_test(
-        (gaps,),
-        lambda x, axis: centre(x, statistic, axis),
-        permutation_type="samples",
-        n_resamples=PERMUTATIONS,
-        vectorized=True,
-        rng=rng,
-    )
-    return Significance(_p(result.pvalue), _name("sign flips of pairs", 2 ** len(gaps)), smallest_p(len(gaps), 0, True))
+    ways = 2 ** len(gaps)
+    if ways <= PERMUTATIONS:
+        result = stats.permutation_test(
+            (gaps,),
+            lambda x, axis: centre(x, statistic, axis),
+            permutation_type="samples",
+            n_resamples=PERMUTATIONS,
+            vectorized=True,
+        )
+        p = float(result.pvalue)
+    else:
+        p = _random_flips(gaps, statistic, rng)
+    return Significance(_p(p), _name("sign flips of pairs", ways), smallest_p(len(gaps), 0, True))
+
+
+def _random_flips(gaps: np.ndarray, statistic: Statistic, rng: np.random.Generator) -> float:
+    """p as `scipy.stats.permutation_test` has it: the smaller tail twice, the values as they are counted to both."""
+    found: list[np.ndarray] = []
+    for start in range(0, PERMUTATIONS, FLIPS_AT_ONCE):
+        rows = min(FLIPS_AT_ONCE, PERMUTATIONS - start)
+        kept = rng.integers(0, 2, (rows, len(gaps)), np.int8).astype(float)
+        means = (2 * (kept @ gaps) - gaps.sum()) / len(gaps) if statistic == "mean" else None
+        found.append(centre((2 * kept - 1) * gaps, statistic) if means is None else means)
+    flipped, observed = np.concatenate(found), centre(gaps, statistic)
+    rounding = max(abs(float(observed)), float(np.abs(gaps).max())) * ROUNDING
+    tails = (flipped >= observed - rounding).sum(), (flipped <= observed + rounding).sum()
+    return 2 * (int(min(tails)) + 1) / (PERMUTATIONS + 1)
 
 
 def t_test(a: np.ndarray, b: np.ndarray, paired: bool = False, statistic: Statistic = "mean") -> Significance:

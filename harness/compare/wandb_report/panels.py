@@ -28,10 +28,10 @@ THEMES = {
 
 
 def themes(study: Study) -> dict[str, list[str]]:
-    """Heading → metrics; the metric that is compared comes first."""
-    found: dict[str, list[str]] = {COMPARED: [study.metric]}
+    """Heading → metrics; the metric that is compared comes first, of a mean over sources, which W&B has not, these."""
+    found: dict[str, list[str]] = {COMPARED: [*(study.compared.members or (study.metric,))]}
     for name in shown_metrics(study):
-        if name != study.metric:
+        if name != study.metric and name not in found[COMPARED]:
             found.setdefault(next(title for title, words in THEMES.items() if re.search(words, name)), []).append(name)
     return {title: found[title] for title in THEMES if title in found}
 
@@ -63,8 +63,8 @@ def parallel_plot(study: Study) -> list[ParallelCoordinatesPlot]:
     if not is_large(study) or not (keys := deciding_keys(study)):
         return []
     columns = [Column(Config(key), display_name=name) for key, name in zip(keys, short_keys(keys), strict=True)]
-    last = Column(SummaryMetric(study.metric), display_name=label(study.metric))
-    return [ParallelCoordinatesPlot(columns=[*columns, last], layout=Layout(w=WIDE * ACROSS, h=HIGH + 4))]
+    last = [Column(SummaryMetric(name), display_name=label(name)) for name in study.compared.members or (study.metric,)]
+    return [ParallelCoordinatesPlot(columns=[*columns, *last], layout=Layout(w=WIDE * ACROSS, h=HIGH + 4))]
 
 
 def deciding_keys(study: Study) -> list[str]:

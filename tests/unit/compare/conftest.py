@@ -46,9 +46,11 @@ def make_run(tmp_path: Path, about: Provenance) -> MakeRun:
         name: str = "demo",
         metrics: Mapping[int, Mapping[str, Any]] | None = None,
         provenance: Mapping[str, Any] | None = None,
+        choices: Mapping[str, Any] | None = None,
     ) -> RunFolder:
         run = RunFolder.create(tmp_path / "outputs", name, run_id)
         config = config_of(words, seed) | {"run_id": run.run_id, "name": name}
+        config |= {"tracking": {"choices": choices}} if choices else {}
         write_yaml(run.config, config)
         write_yaml(run.overrides, [*words, f"seed={seed}"])
         kept, about.common = about.common, {**about.common, **(provenance or {})}

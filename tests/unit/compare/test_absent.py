@@ -222,6 +222,7 @@ def test_those_that_never_got_there_are_the_slow_ones(runs: Callable[..., Path],
     assert main(["compare", str(folder), "--value", "until=0.5", "--baseline", "grpo"]) == 0
     shown = capsys.readouterr().out
     assert "steps until 0.5, median over seeds, lower is better" in shown
+    assert "probability of improvement, of getting there first: 0." in shown
     assert "3 of 8" in shown
     write_report(study, tmp_path / "report.html")
     assert "median of the runs; a dot a run" in (tmp_path / "report.html").read_text()

@@ -65,6 +65,27 @@ def test_what_a_run_says_and_another_has_by_default_is_one_experiment(make_run: 
     assert labels(load(*ways, other)) == ["lr=1e-06 val_files=test.parquet", "lr=1e-05 val_files=hard"]
 
 
+def test_what_was_chosen_without_a_word_is_its_value(make_run: MakeRun) -> None:
+    """As of `make demo`, whose algorithm is the one that stands by default, and of an experiment that chooses one."""
+    demo = make_run(seed=1, choices={"algorithm": "grpo", "reward_fn": ["math", "format"]})
+    runs = load(demo, make_run("algorithm=grpo", seed=2), *grid(make_run, "algorithm=dapo"))
+    assert labels(runs) == ["algorithm=grpo", "algorithm=dapo"]
+    assert labels(runs[:1], "algorithm") == ["algorithm=grpo"]
+    assert labels(runs[:1], "reward_fn") == ["reward_fn=[math,format]"]
+    found = group_runs(load(demo, make_run("algorithm=dapo")), baseline="grpo")
+    assert found.baseline.label == "algorithm=grpo"
+    by_device = [make_run("device=cuda", f"{LR}=1e-5"), make_run(f"{LR}=1e-6", choices={"device": "cuda"})]
+    assert group_runs(load(*by_device)).keys == (LR,)
+
+
+def test_of_an_old_record_the_baseline_is_found_by_its_estimator(make_run: MakeRun) -> None:
+    runs = load(make_run(), make_run("algorithm=rloo"))
+    found = group_runs(runs, baseline="grpo")
+    assert found.baseline.label == "algorithm=default"
+    with pytest.raises(ConfigurationError, match="several groups have it: algorithm=default, algorithm=dapo"):
+        group_runs([*runs, *load(make_run("algorithm=dapo"))], baseline="grpo")
+
+
 def test_words_that_decide_nothing_make_no_group(make_run: MakeRun) -> None:
     ignored = (
         "tracking=wandb",
@@ -74,9 +95,8 @@ def test_words_that_decide_nothing_make_no_group(make_run: MakeRun) -> None:
         "trainer.save_freq=9",
         "+plugins=[a]",
     )
-    runs = load(
-        make_run("algorithm=grpo", *ignored), make_run("algorithm=dapo"), make_run("algorithm=dapo", *ignored, seed=2)
-    )
+    said = [make_run("algorithm=grpo", *ignored), make_run("algorithm=dapo", *ignored, seed=2)]
+    runs = load(said[0], make_run("algorithm=dapo"), said[1], make_run("algorithm=grpo", seed=2))
     assert labels(runs) == ["algorithm=grpo", "algorithm=dapo"]
     assert group_runs(runs).findings == ()
 
@@ -186,6 +206,37 @@ def test_states_lengths_and_missing_seeds_are_counted(make_run: MakeRun) -> None
     assert (dict(first.states), dict(second.states)) == ({"done": 3}, {"done": 1, "failed": 1})
     assert dict(second.last_steps) == {2: 1, 5: 1}
     assert found.missing_seeds == {"algorithm=grpo": (4,), "algorithm=dapo": (2, 3)}
+    (failed,) = [run for run in found.groups[1].runs if run.state == "failed"]
+    assert [finding.text for finding in found.findings if finding.where == "runs"] == [
+        "missing seeds: algorithm=grpo has no run of seed 4",
+        "missing seeds: algorithm=dapo has no run of seed 2, 3",
+        f"failed or stopped runs: 1 of 2 of algorithm=dapo: {failed.where} crashed at step 2 of 2: "
+        "ValueError: made to fail",
+    ]
+    by_seed = group_runs([run for group in found.groups for run in group.runs], ["seed"])
+    assert by_seed.missing_seeds == {}
+    assert "missing seeds" not in {finding.subject for finding in by_seed.findings}
+
+
+@pytest.mark.parametrize(
+    ("end", "last", "told"),
+    [
+        ("failed", 9, True),
+        ("failed", 3, True),
+        ("cancelled", 3, True),
+        ("preempted", 3, True),
+        ("cancelled", 9, False),
+        ("running", 3, False),
+        ("done", 9, False),
+    ],
+)
+def test_a_run_that_failed_or_was_stopped_early_is_a_finding(
+    make_run: MakeRun, end: str, last: int, told: bool
+) -> None:
+    history = {step: {"a": 1.0} for step in range(last + 1)}
+    (finding,) = group_runs(load(make_run(end=end, steps=9, metrics=history))).findings or (None,)
+    assert (finding is not None) == told
+    assert finding is None or finding.where == "runs"
 
 
 def test_runs_without_a_known_seed_are_all_kept(make_run: MakeRun) -> None:

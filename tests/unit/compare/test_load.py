@@ -16,7 +16,7 @@ import pytest
 
 from harness.compare.cache import Cache
 from harness.compare.load import load_runs
-from harness.compare.run_data import TOKENS, RunData
+from harness.compare.run_data import TOKENS, RunData, load_samples
 from harness.compare.targets import find_targets
 from harness.records.generations import Generation, write_generations
 from harness.records.metrics import MetricsWriter
@@ -180,9 +180,31 @@ def test_samples_by_example(make_run: MakeRun) -> None:
     assert samples is not None
     assert samples.index.tolist() == [3, 3, 1, 2]
     np.testing.assert_equal(samples.score, [1.0, 0.0, 0.5, np.nan])
-    examples, means = samples.by_example(samples.correct)
+    examples, means = samples.by_example("correct")
     assert (examples.tolist(), means.tolist()) == ([1, 3], [1.0, 0.5])
-    assert samples.texts[2].input == "in 1"
+    assert run.generations(3)[2].input == "in 1"
+    assert run.generations(2) == []
+
+
+def test_samples_are_read_once_and_the_second_time_from_the_cache(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [make_run(seed=seed) for seed in range(1, 11)]
+    for seed, folder in enumerate(folders):
+        rows = [Generation(i, f"in {i}", "out", "4", seed / 10, 3, source="ab"[i % 2]) for i in range(4)]
+        write_generations(folder.generations, 3, rows)
+    first = load(*folders)
+    load_samples((run, 3) for run in first)  # in processes
+    monkeypatch.setattr("harness.compare.samples.read_generations", pytest.fail)
+    again = load(*folders)
+    for one, other in zip(first, again, strict=True):
+        a, b = one.samples(3), other.samples(3)
+        for name in ("index", "score", "correct", "prompt", "source"):
+            np.testing.assert_equal(getattr(a, name), getattr(b, name))
+        assert a.sources == b.sources == ("a", "b")
+        assert other.samples(3) is b
+    assert len(set(again[0].samples(3).prompt.tolist())) == 4
+    assert again[0].samples(3).of(["b"]).index.tolist() == [1, 3]
 
 
 def test_a_cache_of_ones_own(make_run: MakeRun, tmp_path: Path, cache: Path) -> None:

@@ -37,13 +37,13 @@ def runs_with(make_run: MakeRun):
 
 
 def test_the_default_is_what_most_runs_validate_accuracy_first(runs_with) -> None:
-    assert default_metric(runs_with(NAMES)) == "val-core/a/acc/mean@1"
-    assert default_metric(runs_with(NAMES, NAMES[2:], NAMES[2:])) == "val-core/b/reward/mean@1"
+    assert default_metric(runs_with(NAMES)).name == "val-core/a/acc/mean@1"
+    assert default_metric(runs_with(NAMES, NAMES[2:], NAMES[2:])).name == "val-core/b/reward/mean@1"
 
 
 def test_the_default_without_a_validation(runs_with) -> None:
-    assert default_metric(runs_with(NAMES[3:])) == "critic/score/mean"
-    assert default_metric(runs_with(("env/score_max", "env/score_mean", "loss"))) == "env/score_mean"
+    assert default_metric(runs_with(NAMES[3:])).name == "critic/score/mean"
+    assert default_metric(runs_with(("env/score_max", "env/score_mean", "loss"))).name == "env/score_mean"
     with pytest.raises(ConfigurationError, match="Choose one: actor/kl_loss, loss"):
         default_metric(runs_with(("loss", "actor/kl_loss")))
     with pytest.raises(ConfigurationError, match="have they begun"):
@@ -60,7 +60,7 @@ def test_the_default_without_a_validation(runs_with) -> None:
     ],
 )
 def test_a_part_of_a_name(runs_with, given: str, name: str) -> None:
-    assert complete_metric(given, runs_with(NAMES)) == name
+    assert complete_metric(given, runs_with(NAMES)).name == name
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,11 @@ def test_a_part_of_no_name_or_several(runs_with, given: str, said: str) -> None:
         ("perf/throughput", "higher"),
         ("perf/time_per_step", "lower"),
         ("rollout_corr/log_ppl_diff", "lower"),
-        ("sample/block", "higher"),
+        ("val-core/a/anything/mean@1", "higher"),
+        ("val-aux/a/anything/mean@1", None),
+        ("response_length/mean", None),
+        ("sample/block", None),
     ],
 )
-def test_direction(name: str, better: str) -> None:
+def test_direction(name: str, better: str | None) -> None:
     assert direction(name) == better

@@ -113,17 +113,18 @@ def test_a_project_a_group_and_a_folder_together(make_run: Callable[..., Any], c
 
 def test_the_harness_says_what_made_its_runs(config_of: Callable[..., Any]) -> None:
     runs = []
-    for number, (algorithm, torch) in enumerate((("grpo", "1"), ("grpo", "1"), ("dapo", "2")), 1):
-        command = f"harness train -m algorithm={algorithm} seed={number} 'name=a b' --wait"
+    made = (("grpo", "1", 1), ("grpo", "1", 2), ("dapo", "2", 1), ("dapo", "2", 2))
+    for number, (algorithm, torch, seed) in enumerate(made, 1):
+        command = f"harness train -m algorithm={algorithm} seed={seed} 'name=a b' --wait"
         own = {"command": command, "versions": {"torch": torch}, "run": f"/outputs/{number}", "fingerprint": algorithm}
-        runs.append(StoredRun(f"r{number}", {**config_of((f"algorithm={algorithm}",), number), "harness": own}, rows()))
+        runs.append(StoredRun(f"r{number}", {**config_of((f"algorithm={algorithm}",), seed), "harness": own}, rows()))
     with serving(Store(runs)) as address:
         (found,) = ask(address, ["wandb:team/project"])
     assert {label: len(members) for label, members in found["groups"].items()} == {
         "algorithm=grpo": 2,
-        "algorithm=dapo": 1,
+        "algorithm=dapo": 2,
     }
-    assert found["findings"] == ["torch differs between the groups: 1 (2 runs), 2 (1 run)"]
+    assert found["findings"] == ["torch differs between the groups: 1 (2 runs), 2 (2 runs)"]
 
 
 def test_w_and_b_s_states_say_which_runs_trained_to_their_end(config_of: Callable[..., Any]) -> None:

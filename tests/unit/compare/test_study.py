@@ -153,6 +153,10 @@ def test_the_table_and_every_format(
     assert (
         "● algorithm=dapo 0.605 vs algorithm=grpo 0.508: +0.097 [0.088, 0.105], p=0.031, 6 seeds each, paired" in shown
     )
+    said = "probability of improvement: 1.00 [0.69, 1.00]"
+    assert f"\n  {said}\n" in shown
+    assert f"\n  - {said}\n" in (out / "table.md").read_text()
+    assert f"P{said[1:]}" in (out / "report.html").read_text()
     rows = list(csv.DictReader(io.StringIO((out / "runs.csv").read_text())))
     assert [float(row[METRIC]) for row in rows if row["algorithm"] == "dapo"] == list(DAPO)
     whole = json.loads((out / "compare.json").read_text())
@@ -167,6 +171,27 @@ def test_the_table_and_every_format(
     assert json.loads(capsys.readouterr().out) == whole
 
 
+def test_which_is_better_can_be_said(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    for algorithm, base in (("grpo", 100), ("dapo", 200)):
+        for seed in (1, 2, 3, 4):
+            rise = {step: {"response_length/mean": base + step + seed * (base / 100)} for step in range(4)}
+            folder = make_run(f"algorithm={algorithm}", seed=seed, steps=3, metrics=rise).path.parent
+    assumed = "response_length/mean does not say whether more of it is better: higher is taken as better"
+    for flags, better, noted in (([], True, True), (["--higher"], True, False), (["--lower"], False, False)):
+        words = [str(folder), "--metric", "response_length/mean", "--baseline", "grpo", *flags]
+        assert main(["compare", *words, "--json"]) == 0
+        whole = json.loads(capsys.readouterr().out)
+        assert whole["higher_is_better"] is better
+        assert whole["comparisons"][0]["decision"] == ("better" if better else "worse")
+        assert any(note.startswith(assumed) for note in whole["notes"]) is noted
+        assert main(["compare", *words]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        assert f"{'higher' if better else 'lower'} is better" in shown
+        assert (f"! {assumed}; --lower or --higher says it" in shown) is noted
+    best = compare([str(folder)], Options("response_length/mean", higher=False, measure=Measure("best")))
+    assert row_of(best, "algorithm=grpo").values == pytest.approx([101, 102, 103, 104])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -175,6 +200,8 @@ def test_the_table_and_every_format(
         (["FOLDER", "--value", "last"], "--value last: there is no such one."),
         (["FOLDER", "--value", "at"], "--value at: a number is needed."),
         (["FOLDER", "--over", "epochs"], "--over epochs: there is no such one."),
+        (["FOLDER", "--figures"], "--figures: nobody says where to write them."),
+        (["FOLDER", "--higher", "--lower"], "--higher and --lower: more of the metric is better, or less is."),
         (["FOLDER", "--format", "xml"], "--format xml: there is no such one."),
         (["FOLDER", "--statistic", "median"], "--statistic median: there is no such one."),
         (["FOLDER", "--baseline", "ppo"], "baseline ppo: no group has this value."),
@@ -197,3 +224,28 @@ def test_strict_refuses_what_differs_besides(make_run: MakeRun, capsys: pytest.C
     told = capsys.readouterr().err
     assert "torch differs between the groups: 2.1" in told
     assert "(3 runs), 2.1" in told
+
+
+@pytest.mark.parametrize(
+    ("seed", "end", "told"),
+    [
+        (4, "failed", "failed or stopped runs: 1 of 4 of algorithm=dapo: "),
+        (4, "done", "missing seeds: algorithm=grpo has no run of seed 4"),
+    ],
+)
+def test_strict_refuses_what_is_missing_or_failed_and_it_is_told_everywhere(
+    study_of: Callable[..., Path], make_run: MakeRun, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    seed: int, end: str, told: str,
+) -> None:  # fmt: skip
+    folder = study_of(GRPO[:3], DAPO[:3])
+    assert main(["compare", str(folder), "--strict"]) == 0
+    assert "missing" not in capsys.readouterr().out
+    make_run("algorithm=dapo", seed=seed, steps=9, metrics=curve(0.6), end=end)
+    assert main(["compare", str(folder), "--strict"]) == 2
+    assert f"- {told}" in capsys.readouterr().err
+    out = tmp_path / "paper"
+    assert main(["compare", str(folder), "--out", str(out)]) == 0
+    assert f"! {told}" in " ".join(capsys.readouterr().out.split())
+    assert all(told in (out / name).read_text() for name in ("table.md", "report.html"))
+    whole = json.loads((out / "compare.json").read_text())
+    assert any(finding["text"].startswith(told) and finding["where"] == "runs" for finding in whole["findings"])

@@ -102,6 +102,18 @@ def test_nothing_named(outputs: Path) -> None:
         find_targets([])
 
 
+def test_a_plan_that_has_changed_is_read_again(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = outputs / "a" / "sweep-1"
+    before = find_targets([str(sweep)])
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.compare.targets.yaml.load", pytest.fail)
+        assert find_targets([str(sweep)]) == before  # from the cache
+    plan = yaml.safe_load((sweep / "sweep.yaml").read_text())
+    plan["runs"] = plan["runs"][:1]
+    (sweep / "sweep.yaml").write_text(yaml.safe_dump(plan))
+    assert len(find_targets([str(sweep)]).runs) < len(before.runs)
+
+
 @pytest.mark.parametrize("text", ["runs: [", "words: []", "runs: [1]"])
 def test_a_damaged_plan(outputs: Path, text: str) -> None:
     (outputs / "a" / "sweep-1" / "sweep.yaml").write_text(text)

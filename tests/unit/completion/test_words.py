@@ -21,6 +21,7 @@ from harness.completion.words import candidates
         ("harness sweep ", ["cancel ", "logs ", "retry ", "status "]),
         ("harness compare --over s", ["seconds ", "steps "]),
         ("harness compare --a", ["--all-pairs "]),
+        ("harness compare --lo", ["--lower "]),
         ("harness train algorithm", ["algorithm.", "algorithm=", "algorithm_steps="]),
         ("harness train algorithm=dp", ["algorithm=dppo "]),
         ("harness train -m algorithm=grpo,dp", ["algorithm=grpo,dppo "]),
@@ -60,3 +61,15 @@ def test_metrics_are_those_of_the_runs_that_are_named(tmp_path: Path, monkeypatc
     assert candidates("harness compare --metric ") == ["actor/entropy ", "val-core/task/acc/mean@1 "]
     monkeypatch.chdir(run)
     assert candidates("harness compare --metric ") == []
+
+
+def test_the_mean_over_sources_is_offered_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "outputs" / "mine" / "20260101-000000-abcdef"
+    run.mkdir(parents=True)
+    (run / "status.json").write_text(json.dumps({"state": "done", "step": 1}))
+    (run / "config.yaml").write_text("name: mine\n")
+    row = {"step": 1, "time": 1.0, "metrics": {"val-core/a/acc/mean@1": 0.5, "val-core/b/acc/mean@1": 0.5}}
+    (run / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    monkeypatch.chdir(tmp_path)
+    names = [f"val-core/{source}/acc/mean@1 " for source in ("*", "a", "b")]
+    assert candidates("harness compare --metric val") == names

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from harness.config.compose import compose_config, resolve
+from harness.config.fingerprint import fingerprint
 from harness.config.tree import verl_trainer_configs
 from harness.errors import ConfigurationError
 
@@ -101,6 +102,30 @@ def test_resolving_gives_plain_values_and_keeps_the_seed_everywhere() -> None:
     config = resolve(compose_config([*GIVEN, "seed=17"]))
     actor, rollout = config.actor_rollout_ref.actor, config.actor_rollout_ref.rollout
     assert {config.data.seed, actor.data_loader_seed, actor.fsdp_config.seed, rollout.seed} == {17}
+
+
+def test_it_says_what_was_chosen_also_without_a_word_and_that_decides_nothing(tmp_path: Path) -> None:
+    write(
+        tmp_path / "conf/experiment/mine.yaml",
+        "# @package _global_\ndefaults: [{override /model: tiny}, {override /algorithm: rloo}]\n",
+    )
+    by_default = compose_config(["experiment=quickstart_tiny"]).tracking.choices
+    by_file = compose_config(["experiment=mine"], project=tmp_path).tracking.choices
+    by_word = compose_config(["experiment=mine", "algorithm=ppo"], project=tmp_path)
+    assert (by_default.algorithm, by_default.model, by_default.experiment) == ("grpo", "tiny", "quickstart_tiny")
+    assert (by_file.algorithm, by_word.tracking.choices.algorithm) == ("rloo", "ppo")
+    assert "tracking" not in by_default
+    assert "hydra" not in by_word
+    config = resolve(compose_config(["experiment=quickstart_tiny"]))
+    known = fingerprint(config)
+    config.tracking.choices = {}
+    assert fingerprint(config) == known
+
+
+def test_a_file_in_place_of_an_experiment_chooses_no_option() -> None:
+    given = {"algorithm": {"adv_estimator": "gae"}}
+    assert "algorithm" not in compose_config(GIVEN, experiment=given).tracking.choices
+    assert compose_config([*GIVEN, "algorithm=ppo"], experiment=given).tracking.choices.algorithm == "ppo"
 
 
 def test_a_defaults_list_in_the_wrong_order_is_told(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ def test_a_number_is_the_first_that_is_finite():
         ("val-core/a/b/reward/mean@4", "a/b reward, mean of 4"),
         ("val-core/gsm/acc/best@4/mean", "gsm accuracy, best of 4"),
         ("val-core/gsm/acc/maj@4/mean", "gsm accuracy, majority of 4"),
+        ("val-core/*/acc/mean@1", "accuracy, mean of the sources"),
+        ("val-core/*/acc/mean@4,32", "accuracy, mean of 4,32, mean of the sources"),
         ("something/else", "something/else"),
     ],
 )

@@ -25,7 +25,7 @@ def test_a_run() -> None:
     found = identity_of(run)
     assert found.id == f"quickstart_tiny-{run.run_id}"
     assert found.group == "quickstart_tiny algorithm=dapo"  # seeds are its repetitions
-    assert {"algorithm:grpo", "seed:3", "mine"} <= set(found.tags)
+    assert {"algorithm:dapo", "seed:3", "mine"} <= set(found.tags)
     assert found.config["harness"]["run"] == str(run.path.absolute())
     run.metrics.write_text("")
     set_aside(run)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.compare.report.curves import band, quantiles, short, thinned
-from harness.compare.report.quantities import label, shown_metrics, source, sources
+from harness.compare.report.quantities import label, shown_metrics
 from harness.compare.statistics.intervals import mean_interval
 
 SCORE = "critic/score/mean"
@@ -92,7 +92,8 @@ def test_numbers_are_short():
 
 def test_the_metric_compared_comes_first_and_what_a_person_follows_is_there(study):
     names = shown_metrics(study)
-    assert names[:4] == [study.metric, "val-core/math/acc/mean@1", "critic/score/mean", "critic/rewards/mean"]
+    sources = ["val-core/gsm8k/acc/mean@1", "val-core/math/acc/mean@1"]
+    assert names[:5] == ["val-core/*/acc/mean@1", *sources, "critic/score/mean", "critic/rewards/mean"]
     wanted = {
         "reward_fn/format",
         "response_length/mean",
@@ -104,10 +105,3 @@ def test_the_metric_compared_comes_first_and_what_a_person_follows_is_there(stud
     assert wanted <= set(names)
     assert label("actor/entropy") == "entropy, nats a token"
     assert label("unknown/name") == "unknown/name"
-
-
-def test_data_sources_of_a_metric():
-    names = ["val-core/a/b/acc/mean@1", "val-core/c/acc/mean@1", "val-core/c/acc/mean@4", "val-core/c/score/mean@1"]
-    assert sources(names, names[0]) == names[:2]
-    assert sources(names, "critic/score/mean") == []
-    assert source(names[0]) == "a/b"

@@ -63,8 +63,11 @@ def test_names_are_no_formulas(make_study, demo, tmp_path):
 
 def test_a_study_without_a_curve_has_intervals_alone(make_study, demo, tmp_path):
     study = make_study(demo.Point(("algorithm=<b>",), 0.5), prompts=0)
+    sources = study.compared.members
     first = [
-        replace(run, steps=run.steps[:1], times=run.times[:1], metrics={study.metric: run.metrics[study.metric][:1]})
+        replace(
+            run, steps=run.steps[:1], times=run.times[:1], metrics={name: run.metrics[name][:1] for name in sources}
+        )
         for run in study.runs
     ]
     study = study_of(first, study.options)

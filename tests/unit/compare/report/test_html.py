@@ -101,10 +101,18 @@ def test_the_groups_are_there_with_what_became_of_them(study, html):
 
 def test_data_sources_findings_and_commands(study, html):
     text = Page(html).text
-    assert re.search(r"Task by task .* gsm8k compared math algorithm=grpo 0\.\d+ \[0\.\d+, 0\.\d+\] 0\.\d+ \[", text)
-    assert "harness train -m algorithm=dapo seed=1,2,3,4,5" in text
+    assert re.search(
+        r"Task by task .* gsm8k compared math compared algorithm=grpo 0\.\d+ \[0\.\d+, 0\.\d+\] 0\.\d+ \[", text
+    )
+    for run in study.runs:
+        assert f"harness rerun {run.where}" in html
     assert all(run.where in text for run in study.runs)
-    assert "Nothing else is known to differ." in text
+    assert "Nothing else is known to differ." not in text
+    assert "⚠ Repetitions that are missing, or did not come to their end failed or stopped runs: 1 of 5 of" in text
+
+
+def test_nothing_to_mind_is_said(make_study):
+    assert "Nothing else is known to differ." in Page(render(make_study())).text
 
 
 def test_what_differs_beside_the_sweep_is_a_warning(study):
@@ -148,7 +156,7 @@ def test_many_comparisons_are_folded_the_decided_first(make_study, demo):
 def test_steps_until_a_threshold_are_named_as_such(make_study):
     study = make_study(options=Options(measure=Measure("until", "steps", 0.3)))
     text = Page(render(study)).text
-    assert "steps until 0.3 of gsm8k accuracy" in text
+    assert "steps until 0.3 of accuracy, mean of the sources" in text
     assert "compared by steps until 0.3 of each run" in text
 
 

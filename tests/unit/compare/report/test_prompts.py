@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.compare.prompts import whole_runs
 from harness.compare.report import prompts
 from harness.compare.report.prompts import Texts, pairs, snippet
 
@@ -19,7 +18,9 @@ def test_the_largest_differences_come_first_with_both_sides(study):
     assert pair["prompts"] == 80
     assert prompts.EACH_WAY < len(gaps) <= 80 - pair["equal"]
     index, a, b, said, example = pair["rows"][0]
-    groups = {row.group.label: whole_runs(row.group.runs) for row in study.rows}
+    asked = study.prompts[pair["a"], pair["b"]].asked
+    groups = {pair["a"]: asked.a, pair["b"]: asked.b}
+    assert len(asked.a) == len(asked.b) == 4  # pairs of seeds, as one of a has failed
     for side, mean in (("a", a), ("b", b)):
         scores = []
         for run in groups[pair[side]]:
@@ -27,8 +28,8 @@ def test_the_largest_differences_come_first_with_both_sides(study):
             scores.append(samples.correct[samples.index == index].mean())
         assert mean == pytest.approx(np.mean(scores))
         assert [seed for seed, _, _ in example[side]] == [run.seed for run in groups[pair[side]]][:3]
-        first = groups[pair[side]][0].samples(pair["step"])
-        assert texts[example[side][0][2]] == first.texts[first.index.tolist().index(index)].output
+        first = groups[pair[side]][0].generations(pair["step"])
+        assert texts[example[side][0][2]] == next(each.output for each in first if each.index == index)
     assert said == f"What is {index} + {index + 7}?"
     assert texts[example["truth"]] == str(2 * index + 7)
 

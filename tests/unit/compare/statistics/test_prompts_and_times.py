@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.compare.statistics.prompts import mcnemar, over_prompts, over_seeds_and_prompts
+from harness.compare.statistics.prompts import corrected, mcnemar, over_prompts, over_seeds_and_prompts
 from harness.compare.statistics.samples import Group
 from harness.compare.statistics.times import (
     Times,
@@ -140,6 +140,21 @@ def test_paired_seeds_take_out_what_they_share() -> None:
     assert not over_seeds_and_prompts(a, b).interval.excludes()
     same = over_seeds_and_prompts(a, a, paired=True)
     assert (same.test.p, same.interval.low, same.interval.high) == (1, 0, 0)
+
+
+def test_a_family_of_answers_is_corrected_together() -> None:
+    draw = rng(3)
+    raw = [mcnemar(*draw.integers(0, 2, (2, 40))) for _ in range(3)]
+    found = corrected([raw[0], None, *raw[1:]])
+    assert found[1] is None
+    kept = [each for each in found if each is not None]
+    assert [each.p_holm for each in kept] == pytest.approx(reference.holm([each.p for each in raw]))
+    assert [each.p for each in kept] == [each.p for each in raw]
+    scores = draw.random((4, 3, 30))
+    differences = [over_seeds_and_prompts(one, scores[0] - 0.1) for one in scores[1:]]
+    again = [each.p_holm for each in corrected(differences)]
+    assert again == pytest.approx(reference.holm([each.test.p for each in differences]))
+    assert corrected([]) == []
 
 
 def test_malformed_scores_are_refused() -> None:
