@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,8 @@ IGNORED = (
     "trainer.max_critic_ckpt_to_keep",
 )
 IGNORED_ANYWHERE = frozenset({"profiler", "trace", "prometheus"})
+HASH = re.compile(r"-[0-9a-f]{12}(?=/|$)")  # of a recipe, see `harness.config.recipes`
+MADE = re.compile(r"(?P<cache>.*/)(?P<name>[^/]+)/[^/]+-[0-9a-f]{12}")
 
 
 def deciding(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
@@ -72,7 +74,17 @@ def deciding(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     tree: Any = deepcopy(config) if isinstance(config, dict) else _plain(config)
     for key in IGNORED:
         _remove(tree, key.split("."))
-    return _without_places(tree, f"{cache_root()}/")
+    return placeless(_without_observers(tree))
+
+
+def placeless(tree: Any) -> Any:
+    """A resolved configuration without the places of made models and data sets, on whichever machine it was resolved.
+
+    Their folders stay without the cache and the recipe's hash, which the seed is a part of: the recipe itself stands
+    under ``prepare``.
+    """
+    caches = sorted({f"{cache_root()}/", *_caches(tree)}, key=len, reverse=True)
+    return _without_caches(tree, caches)
 
 
 def identity(config: DictConfig) -> dict[str, Any]:
@@ -101,16 +113,23 @@ def _remove(tree: Any, path: list[str]) -> None:
         tree.pop(path[-1], None)
 
 
-def _without_places(tree: Any, cache: str) -> Any:
-    """Drop observers wherever they stand.
-
-    A made model's or data set's folder stays without the cache and the recipe's hash, which the seed is a part of: the
-    recipe itself stands under ``prepare``.
-    """
+def _without_observers(tree: Any) -> Any:
     if isinstance(tree, dict):
-        return {key: _without_places(value, cache) for key, value in tree.items() if key not in IGNORED_ANYWHERE}
+        return {key: _without_observers(value) for key, value in tree.items() if key not in IGNORED_ANYWHERE}
+    return [_without_observers(value) for value in tree] if isinstance(tree, list) else tree
+
+
+def _caches(tree: Any) -> Iterator[str]:
+    """The folders that hold what ``prepare`` makes, as the configuration itself tells: those of where it was made."""
+    for name, node in ((tree.get("prepare") if isinstance(tree, dict) else None) or {}).items():
+        if isinstance(node, dict) and (path := MADE.fullmatch(str(node.get("path")))) and path["name"] == name:
+            yield path["cache"]
+
+
+def _without_caches(tree: Any, caches: Sequence[str]) -> Any:
+    if isinstance(tree, dict):
+        return {key: _without_caches(value, caches) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_without_places(value, cache) for value in tree]
-    if isinstance(tree, str) and tree.startswith(cache):
-        return re.sub(r"-[0-9a-f]{12}(?=/|$)", "", tree.removeprefix(cache))
-    return tree
+        return [_without_caches(value, caches) for value in tree]
+    cache = next((cache for cache in caches if isinstance(tree, str) and tree.startswith(cache)), None)
+    return tree if cache is None else HASH.sub("", tree.removeprefix(cache))

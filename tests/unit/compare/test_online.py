@@ -127,6 +127,20 @@ def test_the_harness_says_what_made_its_runs(config_of: Callable[..., Any]) -> N
     assert found["findings"] == ["torch differs between the groups: 1 (2 runs), 2 (2 runs)"]
 
 
+def test_made_data_lies_elsewhere_on_another_machine(config_of: Callable[..., Any]) -> None:
+    def made(cache: str, seed: int) -> dict[str, Any]:
+        config, folder = config_of(("algorithm=grpo",), seed), f"{cache}/data/sums-0123456789ab"
+        prepare = {"data": {"_target_": "harness.data.make_sums", "path": folder, "size": 8}}
+        return {**config, "prepare": prepare, "data": {**config["data"], "val_files": f"{folder}/test.parquet"}}
+
+    runs = [StoredRun(f"r{seed}", made(f"/{cache}", seed), rows()) for seed, cache in enumerate(("mine", "yours"))]
+    with serving(Store(runs)) as address:
+        (found,) = ask(address, ["wandb:team/project"])
+    (members,) = found["groups"].values()
+    assert len(members) == 2
+    assert not [text for text in found["findings"] if "data" in text]
+
+
 def test_w_and_b_s_states_say_which_runs_trained_to_their_end(config_of: Callable[..., Any]) -> None:
     config = config_of(("algorithm=grpo",), 1)
     planned = [{**config, "trainer": {**config["trainer"], "total_training_steps": steps}} for steps in (None, 4, 5)]

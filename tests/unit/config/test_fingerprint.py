@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from omegaconf import OmegaConf
 
 from harness.config.compose import compose_config, resolve
-from harness.config.fingerprint import fingerprint
+from harness.config.fingerprint import deciding, fingerprint
 
 GIVEN = ["actor_rollout_ref.model.path=m", "data.train_files=a.parquet", "data.val_files=b.parquet"]
 
@@ -54,3 +57,16 @@ def test_a_made_model_differs_by_seed_and_the_experiment_does_not() -> None:
     assert fingerprint(bigger) != fingerprint(one)
     tasks = resolve(compose_config(["experiment=quickstart_tiny", "prepare.data.seed=5"]))
     assert fingerprint(tasks) != fingerprint(one)
+
+
+def test_where_the_cache_lies_decides_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    words = ["experiment=quickstart_tiny"]
+    monkeypatch.setenv("HARNESS_CACHE", "/another/machine/cache")
+    elsewhere = OmegaConf.to_container(resolve(compose_config(words)))
+    assert elsewhere["data"]["train_files"].startswith("/another/machine/cache/data/")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    here = resolve(compose_config(words))
+    assert deciding(elsewhere) == deciding(here)
+    assert deciding(here)["data"]["train_files"] == "data/reasoning_gym/train.parquet"
+    mine = resolve(compose_config([*words, "data.train_files=/another/machine/mine.parquet"]))
+    assert deciding(mine)["data"]["train_files"] == "/another/machine/mine.parquet"
