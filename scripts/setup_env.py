@@ -1,9 +1,10 @@
-"""Make an environment: a virtual environment with requirements/cpu.lock and this project, editable.
+"""Make an environment: a virtual environment with a lock of requirements/ and this project, editable.
 
-    python3.11 scripts/setup_env.py [--venv .venv] [--lock cpu|gpu]
+    python3.11 scripts/setup_env.py [--venv .venv] [--lock cpu|gpu|vllm]
 
-Needs only Python's standard library. A second call changes nothing; a call after an interrupted one, or after a change
-of the lock, builds the environment afresh, so that it never holds anything but the lock.
+The locks: for a processor, for NVIDIA GPUs with vLLM, for a processor with vLLM. Needs only Python's standard library.
+A second call changes nothing; a call after an interrupted one, or after a change of the lock, builds the environment
+afresh, so that it never holds anything but the lock.
 
 Torch comes first and by pip, because on Linux the registry's own torch brings several GB of CUDA with it; the rest
 comes by uv, which is much faster, and by pip where uv cannot be had.
@@ -24,7 +25,7 @@ from pathlib import Path
 import debian
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("cpu", "gpu")}
+LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("cpu", "gpu", "vllm")}
 UV = "uv==0.13.9"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 OLDEST, NEWEST = (3, 11), (3, 12)
@@ -53,6 +54,11 @@ def locked_torch(lock: Path) -> str:
     if not found:
         raise SystemExit(f"{lock} does not pin torch. Make the lock again: make lock")
     return found[0]
+
+
+def needs_cpu_torch(lock: Path) -> bool:
+    """Whether torch is to be the CPU build; the registry's, which comes with the rest, is the one for CUDA."""
+    return lock != LOCKS["gpu"]
 
 
 class Environment:
@@ -121,7 +127,7 @@ class Environment:
     def install_rest(self, lock: Path) -> None:
         """Install every locked package that is not there yet."""
         wanted = self.path / "requirements.txt"
-        there = () if lock == LOCKS["gpu"] else ("torch==",)
+        there = ("torch==",) if needs_cpu_torch(lock) else ()
         wanted.write_text("".join(line for line in lock.open() if not line.startswith(there)))
         count = len(re.findall(r"^[\w.-]+==", wanted.read_text(), re.MULTILINE))
         if self.has_uv():
@@ -155,7 +161,7 @@ def set_up(environment: Environment, lock: Path) -> None:
         return
     debian.install(debian.missing_compiler(), why="pycosat, which reasoning-gym needs, comes as C source")
     environment.create()
-    if lock == LOCKS["cpu"]:  # the registry's torch is the one for CUDA
+    if needs_cpu_torch(lock):
         environment.install_torch(locked_torch(lock))
     environment.install_rest(lock)
     environment.install_project()
@@ -168,7 +174,7 @@ def main() -> None:
     """Read the command line and make the environment."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="folder of the environment")
-    parser.add_argument("--lock", choices=LOCKS, default="cpu", help="what for: processors, or NVIDIA GPUs with vLLM")
+    parser.add_argument("--lock", choices=LOCKS, default="cpu", help="what for")
     arguments = parser.parse_args()
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         raise SystemExit(

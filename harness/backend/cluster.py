@@ -29,6 +29,7 @@ from harness.records.meeting import Meeting
 
 LOGICAL_CPUS = 32  # Ray's scheduling slots on a CPU machine; the processes take turns, so they need not be cores
 OBJECT_STORE_BYTES = 512 * 2**20  # batches travel through TransferQueue, not through Ray's object store
+VLLM_SERVER = "verl.workers.rollout.vllm_rollout.vllm_async_server"  # with vLLM; most workers of such a run import it
 MEMORY_NEEDED_BYTES = 2 * 2**30  # Ray's processes and verl's imports, before any model
 
 
@@ -77,9 +78,10 @@ def _forked(config: DictConfig, folder: str) -> Iterator[None]:
     if config.trainer.device != "cpu" or not config.cluster.get("fork_workers", True):
         yield
         return
+    modules = (VLLM_SERVER,) if config.actor_rollout_ref.rollout.name == "vllm" else ()
     with contextlib.ExitStack() as stack:
         with _signals_kept():
-            stack.enter_context(workers_forked(folder))
+            stack.enter_context(workers_forked(folder, modules))
         yield
 
 

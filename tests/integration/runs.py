@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.records.metrics import StepRecord, read_metrics
+from harness.records.metrics import MetricsTail, StepRecord, read_metrics
 from harness.records.run_folder import RunFolder
 from harness.records.status import Status, read_status
 
@@ -26,6 +26,7 @@ SHORT = (
     "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=16",
     "data.val_max_samples=16",
 )
+START_SECONDS = 300.0
 
 
 @dataclass
@@ -70,6 +71,37 @@ def environment() -> dict[str, str]:
     """This process's environment with the checkout importable from any folder."""
     root = str(Path(__file__).resolve().parents[2])
     return os.environ | {"PYTHONPATH": root, "COLUMNS": "120"}
+
+
+def start(folder: Path, *overrides: str) -> tuple[subprocess.Popen, RunFolder]:
+    """A training under way, with its run folder."""
+    process = subprocess.Popen(
+        command("train", *SHORT, *overrides),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # a terminal sends its signals to all of a group
+    )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        found = list(folder.glob("outputs/*/[!.]*/status.json"))  # not one that is still being made
+        if found:
+            return process, RunFolder(found[0].parent)
+        time.sleep(0.1)
+    raise AssertionError(process.communicate()[1].decode())
+
+
+def wait_for_step(process: subprocess.Popen, run: RunFolder, step: int, also: Path | None = None) -> None:
+    """Wait until a step (and a file) has been recorded."""
+    tail, reached = MetricsTail(run.metrics), -1
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        reached = max([reached, *(record.step for record in tail.poll())])
+        if reached >= step and (also is None or also.exists()):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"step {step} was not reached: {run.log.read_text()[-3000:]}")
 
 
 def script_result(name: str, *arguments: Path | str, folder: Path | None = None) -> Any:

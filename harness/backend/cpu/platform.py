@@ -6,6 +6,7 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,9 @@ import psutil
 import torch
 from verl.plugin.platform.platform_base import PlatformBase
 from verl.plugin.platform.platform_manager import PlatformRegistry
+
+from harness.config.recipes import cache_root
+from harness.records import stacks
 
 KIBIBYTE = 1024  # unit of ru_maxrss on Linux
 
@@ -131,6 +135,19 @@ class CpuPlatform(PlatformBase):
 
     def ray_noset_envvars(self) -> list[str]:
         return ["RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES"]
+
+    def rollout_env_vars(self) -> dict[str, str]:
+        # vLLM's: a cache that leaves the memory to the trainer; the run's threads, on whatever core is free; and what
+        # it compiles for its sampler once, in 20 s
+        found = {
+            "VLLM_CPU_KVCACHE_SPACE": "1",
+            "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            "TORCHINDUCTOR_CACHE_DIR": str(cache_root() / "torchinductor"),
+        }
+        found = {name: os.environ.get(name, value) for name, value in found.items()}
+        if of_the_run := os.environ.get(stacks.FOLDER):  # in a folder that the run removes, as vLLM leaves files there
+            found |= dict.fromkeys(("TMPDIR", "VLLM_RPC_BASE_PATH"), str(Path(of_the_run).parent))
+        return found
 
     def is_ipc_supported(self) -> bool:
         return False

