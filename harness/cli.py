@@ -180,7 +180,7 @@ def _compare(flags: Flags, words: list[str]) -> int:
 def _evaluate(flags: Flags, words: list[str]) -> int:
     from harness.launch.command import evaluate_run
 
-    targets = [word for word in words if "=" not in word]
+    targets = [word for word in words if "=" not in word or Path(word).exists()]
     if len(targets) != 1:
         raise ConfigurationError(
             "harness evaluate: name one run, checkpoint or model folder.",

@@ -24,6 +24,7 @@ from harness.check.memory import memory_problems
 from harness.check.names import name_problems
 from harness.check.objective import objective_problems
 from harness.check.problem import Problem
+from harness.check.run_place import run_place_problems
 from harness.check.targets import target_problems
 from harness.check.tracking import tracking_problems
 from harness.check.values import lookup, range_problems, type_problems
@@ -60,6 +61,7 @@ def find_problems(
     checks: list[Callable[[], Iterable[Problem]]] = [
         lambda: added_problems(tree, given, overrides),
         lambda: _missing_values(tree),
+        lambda: run_place_problems(tree),
         lambda: _files(config),
         lambda: target_problems(tree),
         lambda: range_problems(tree),

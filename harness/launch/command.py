@@ -18,6 +18,7 @@ from harness.launch.changes import record_changes, recorded_config, resumable_co
 from harness.launch.record import as_another_run
 from harness.records.checkpoints import checkpoint_at
 from harness.records.run_folder import RunFolder
+from harness.records.status import read_status
 
 
 def build_manager(config: DictConfig, overrides: Sequence[str]) -> Any:
@@ -67,11 +68,22 @@ def resume_run(path: str, overrides: Sequence[str], allow: bool = False) -> str:
     config = resumable_config(run, overrides, allow)
     again = f"harness sweep retry {RunFolder(run.path.parent).shown()} {run.run_id}"
     _require_this_machine(config, run.shown(), f"{again}, or add cluster.launcher=local.")
+    _require_no_driver(run)
     require_valid(config, overrides)
     record_changes(run, config, overrides)
     manager = build_manager(config, overrides)
     manager.resume(run)
     return run.shown()
+
+
+def _require_no_driver(run: RunFolder) -> None:
+    """Two processes that write one run would spoil its record."""
+    status = read_status(run)
+    if status.state == "running":
+        raise ConfigurationError(
+            f"{run.shown()} is running: process {status.pid} on {status.host} drives it.",
+            "Wait for its end, or stop it first with Ctrl-C or kill; what is left of it can be resumed then.",
+        )
 
 
 def _require_this_machine(config: DictConfig, what: str, remedy: str) -> None:

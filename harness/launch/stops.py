@@ -60,6 +60,8 @@ class Stops:
         withdraw_stop(self.run)
         if threading.current_thread() is threading.main_thread():
             handlers: dict[int, Any] = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
+            if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # a closed terminal; nohup has it ignored
+                handlers[signal.SIGHUP] = self._end
             if self.warning_seconds is not None:
                 handlers |= {signal.SIGTERM: self._ask, signal.SIGUSR2: self._ask}
             self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

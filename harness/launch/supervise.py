@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import sys
 import traceback
 from collections.abc import Callable
@@ -102,8 +104,9 @@ def _end(error: BaseException, run: RunFolder, status: StatusWriter, watch: _Wat
     if (killed := memory_kills() - watch.killed_before) > 0:
         failure = out_of_memory(killed, failure)
     again = isinstance(error, Hang) and watch.guard.settings.on_hang == "retry"
-    status.preempted(failure) if again else status.failed(failure)
-    _report(run)
+    with contextlib.suppress(OSError):  # on a full disk; the reason is told all the same
+        status.preempted(failure) if again else status.failed(failure)
+        _report(run)
     watch.view.fail(failure)
     if again:
         raise error
@@ -156,6 +159,10 @@ def _was_stopped(error: BaseException | None) -> bool:
 
 
 def _as_run_error(error: BaseException, stage: str, run: RunFolder) -> RunError:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        message = f"No space is left for {error.filename or run.path} ({error.strerror})."
+        remedy = f"Free some, then go on with: harness train --resume {run.shown()}"
+        return RunError("DiskFull", message, remedy, stage, str(run.log))
     if isinstance(error, HarnessError):
         at = getattr(error, "stage", "") or stage
         return RunError(type(error).__name__, error.message, error.remedy, at, str(run.log))

@@ -38,11 +38,16 @@ class RunFolder:
             ConfigurationError: The folder exists already, or a name is not a plain path component.
         """
         run_id = run_id or new_run_id()
-        target = Path(root) / _plain("name", name) / _plain("run_id", run_id)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = Path(root) / plain_name("name", name) / plain_name("run_id", run_id)
         # Filled beside its place and then renamed: nobody ever sees a run folder without a status.
         nursery = target.with_name(f".{run_id}.{secrets.token_hex(4)}.tmp")
-        nursery.mkdir()
+        try:
+            nursery.mkdir(parents=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"output_root={root}: no run folder can be made there: {error.strerror or error}.",
+                "Give a folder that you may write to: output_root=PATH.",
+            ) from error
         try:
             pending = Status(run_id=run_id, heartbeat=now(), **this_process())
             save_status(cls(nursery).status, pending)
@@ -176,7 +181,12 @@ def new_run_id(now: datetime | None = None) -> str:
     return f"{(now or datetime.now(UTC)):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def _plain(key: str, value: str) -> str:
+def plain_name(key: str, value: str) -> str:
+    """The value, if it can name a folder on any file system.
+
+    Raises:
+        ConfigurationError: It cannot; the message names the key.
+    """
     if not _PLAIN_NAME.fullmatch(value):
         raise ConfigurationError(
             f"{key}={value!r} cannot name a folder",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
+from harness.cli import main
 from harness.config.classic import classic_words
 from harness.config.compose import compose_config, resolve
 from harness.errors import ConfigurationError
@@ -14,6 +16,7 @@ from harness.launch.changes import recorded_config
 from harness.launch.command import dry_resume, evaluate_run, resume_run
 from harness.records.checkpoints import begin, complete
 from harness.records.run_folder import RunFolder
+from harness.records.status import StatusWriter
 
 
 def test_flags_become_overrides() -> None:
@@ -72,3 +75,20 @@ def test_a_torn_checkpoint_is_none_to_evaluate(tmp_path: Path) -> None:
     begin(run.checkpoints / "global_step_2")
     with pytest.raises(ConfigurationError, match="has no whole checkpoint"):
         evaluate_run(str(run.path), [])
+
+
+def test_a_run_that_is_running_is_not_resumed(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path, "name", None)
+    OmegaConf.save(resolve(compose_config(["experiment=quickstart_tiny"])), run.config)
+    StatusWriter(run).running(4)
+    with pytest.raises(ConfigurationError, match=rf"is running: process {os.getpid()} on .* drives it"):
+        resume_run(str(run.path), [])
+
+
+def test_a_path_with_an_equals_sign_is_a_run_where_it_exists(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "lr=1e-6"
+    folder.mkdir()
+    assert main(["evaluate", str(folder), "seed=2"]) == 2
+    assert f"{folder} is not a run folder" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -65,7 +66,7 @@ def test_an_error_of_ours_keeps_message_and_remedy(run: RunFolder) -> None:
     assert (error.type, error.message, error.remedy) == ("ConfigurationError", "key: wrong.", "Do this.")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_work_that_is_stopped(run: RunFolder, number: signal.Signals) -> None:
     before = signal.getsignal(number)
 
@@ -104,3 +105,19 @@ def test_in_the_foreground_a_debugger_has_the_terminal(tmp_path: Path) -> None:
     assert "(Pdb) 42" in ended.stdout
     assert "words of this process" in (tmp_path / "test/run/train.log").read_text()
     assert read_status(tmp_path / "test/run").state == "done"
+
+
+def test_a_full_disk_is_told_though_nothing_can_be_written(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def full(path, status):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    def work(poll, announce):
+        monkeypatch.setattr("harness.records.status.save_status", full)
+        announce("saving")
+
+    with pytest.raises(TrainingError, match=r"No space is left for .*status.json") as caught:
+        supervise(run, work, total_steps=1)
+    assert "harness train --resume" in caught.value.remedy
+    assert "No space is left" in capfd.readouterr().err

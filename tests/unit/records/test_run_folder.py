@@ -96,3 +96,12 @@ def test_a_path_is_shown_as_a_person_types_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert RunFolder(tmp_path / "outputs" / "a").shown() == "outputs/a"
     assert RunFolder("/elsewhere/a").shown() == "/elsewhere/a"
+
+
+def test_a_place_where_nothing_can_be_made_is_named(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(
+        ConfigurationError, match=r"output_root=.*file: no run folder can be made there: Not a directory"
+    ):
+        RunFolder.create(file, "name")
