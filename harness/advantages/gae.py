@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from annotated_types import Interval
 
 from harness.advantages.tokens import Packed, discounted_sum, whiten
 
@@ -11,8 +14,8 @@ def gae(
     token_level_rewards: torch.Tensor,
     values: torch.Tensor,
     response_mask: torch.Tensor,
-    gamma: float = 1.0,
-    lam: float = 1.0,
+    gamma: Annotated[float, Interval(ge=0, le=1)] = 1.0,
+    lam: Annotated[float, Interval(ge=0, le=1)] = 1.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A_t = Σ_k (γλ)^k δ_{t+k} with δ_t = r_t + γ V_{t+1} − V_t, whitened over the batch.
 

@@ -6,9 +6,11 @@ With several rewards GRPO normalises their sum, so that different combinations o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Ge
 
 from harness.advantages.groups import Groups
 from harness.advantages.grpo import relative_to_group
@@ -21,7 +23,7 @@ def gdpo(
     reward_weights: Mapping[str, float],
     response_mask: torch.Tensor,
     index: np.ndarray,
-    epsilon: float = 1e-6,
+    epsilon: Annotated[float, Ge(0)] = 1e-6,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A = whiten(Σ_k w_k (R_k − mean R_k) / (std R_k + ε)).
 

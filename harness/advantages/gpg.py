@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
+from annotated_types import Gt
 
 from harness.advantages.groups import Groups
 from harness.advantages.tokens import on_tokens, scores
 
 
 def gpg(
-    token_level_rewards: torch.Tensor, response_mask: torch.Tensor, index: np.ndarray, f_norm: float = 1.0
+    token_level_rewards: torch.Tensor,
+    response_mask: torch.Tensor,
+    index: np.ndarray,
+    f_norm: Annotated[float, Gt(0)] = 1.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A_i = α (R_i − mean R) / f_norm, with α = N / number of responses whose score is not 0.
 

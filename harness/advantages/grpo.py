@@ -5,8 +5,11 @@ Without the division it is Dr.GRPO's advantage (arXiv:2503.20783). A response al
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
+from annotated_types import Ge
 
 from harness.advantages.groups import Groups
 from harness.advantages.tokens import on_tokens, scores
@@ -17,7 +20,7 @@ def grpo(
     response_mask: torch.Tensor,
     index: np.ndarray,
     normalise_by_std: bool = True,
-    epsilon: float = 1e-6,
+    epsilon: Annotated[float, Ge(0)] = 1e-6,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Scores relative to their group.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
+from annotated_types import Ge
 
 from harness.advantages.groups import Groups
 from harness.advantages.tokens import on_tokens, scores
@@ -15,7 +18,7 @@ def grpo_passk(
     response_mask: torch.Tensor,
     index: np.ndarray,
     normalise_by_std: bool = True,
-    epsilon: float = 1e-6,
+    epsilon: Annotated[float, Ge(0)] = 1e-6,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A = (best − second best) / (std + ε) for the best response (the first of equals), 0 for the others.
 

@@ -5,8 +5,11 @@ With scores of 0 and 1 the gradient approaches that of log p(right), so that pro
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
+from annotated_types import Ge
 
 from harness.advantages.groups import Groups
 from harness.advantages.tokens import on_tokens, scores
@@ -14,7 +17,10 @@ from harness.errors import ConfigurationError
 
 
 def max_rl(
-    token_level_rewards: torch.Tensor, response_mask: torch.Tensor, index: np.ndarray, epsilon: float = 1e-6
+    token_level_rewards: torch.Tensor,
+    response_mask: torch.Tensor,
+    index: np.ndarray,
+    epsilon: Annotated[float, Ge(0)] = 1e-6,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Scores relative to their group's mean; 0 where nothing in the group scored.
 

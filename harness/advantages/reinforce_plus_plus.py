@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from annotated_types import Interval
 
 from harness.advantages.tokens import Packed, discounted_sum, whiten
 
 
 def reinforce_plus_plus(
-    token_level_rewards: torch.Tensor, response_mask: torch.Tensor, gamma: float = 1.0
+    token_level_rewards: torch.Tensor, response_mask: torch.Tensor, gamma: Annotated[float, Interval(ge=0, le=1)] = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """G_t = r_t + γ G_{t+1} over response tokens, and A = (G − mean) / std over the batch.
 

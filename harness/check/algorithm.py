@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from omegaconf import DictConfig, OmegaConf
@@ -29,8 +28,6 @@ def algorithm_problems(config: DictConfig) -> Iterator[Problem]:
     """Every such combination."""
     yield from _groups_of_one(config)
     yield from _whole_batches(config)
-    yield from _oversampling(config)
-    yield from _process_reward_batches(config)
     yield from _greedy_baseline(config)
     yield from _weights_without_use(config)
     try:
@@ -106,33 +103,4 @@ def _weights_without_use(config: DictConfig) -> Iterator[Problem]:
             key,
             f"{key}={weights}: policy_loss ({config.policy_loss._target_}) takes no {LOSS_WEIGHTS}.",
             f"Give it that parameter and multiply each token's loss by it, or set {key}=null.",
-        )
-
-
-def _process_reward_batches(config: DictConfig) -> Iterator[Problem]:
-    """verl fills a step's rows up to whole mini-batches of every model, and trains on the filling."""
-    mini = (config.get("algorithm_steps") or {}).get("mini_batch_size")
-    batch, policys = config.data.train_batch_size, config.actor_rollout_ref.actor.ppo_mini_batch_size
-    if isinstance(mini, int) and (mini < 1 or batch % math.lcm(mini, policys)):
-        yield Problem(
-            "algorithm",
-            "algorithm_steps.mini_batch_size",
-            f"algorithm_steps.mini_batch_size={mini}: with ppo_mini_batch_size={policys} whole mini-batches of both do "
-            f"not make up data.train_batch_size={batch}.",
-            f"Use {policys}, or a number whose least common multiple with it divides {batch}.",
-        )
-
-
-def _oversampling(config: DictConfig) -> Iterator[Problem]:
-    oversample = (config.get("algorithm_steps") or {}).get("oversample") or 1
-    if oversample == 1:
-        return
-    mode, filtering = config.trainer.v1.trainer_mode, (config.algorithm.get("filter_groups") or {}).get("enable")
-    if mode != "sync" or filtering:
-        what = "algorithm.filter_groups.enable=true" if filtering else f"trainer.v1.trainer_mode={mode}"
-        yield Problem(
-            "algorithm",
-            "algorithm_steps.oversample",
-            f"algorithm_steps.oversample={oversample} chooses among all prompts of a step; {what} does not await them.",
-            "Set algorithm_steps.oversample=1, or trainer.v1.trainer_mode=sync without algorithm.filter_groups.",
         )

@@ -23,7 +23,9 @@ from harness.check.ignored import ignored_problems
 from harness.check.memory import memory_problems
 from harness.check.names import name_problems
 from harness.check.objective import objective_problems
+from harness.check.prime import prime_problems
 from harness.check.problem import Problem
+from harness.check.rewards import reward_problems
 from harness.check.run_place import run_place_problems
 from harness.check.targets import target_problems
 from harness.check.tracking import tracking_problems
@@ -76,7 +78,9 @@ def find_problems(
         lambda: memory_problems(tree),
         lambda: algorithm_problems(config),
         lambda: advantage_problems(tree),
+        lambda: prime_problems(tree),
         lambda: ignored_problems(tree, given),
+        lambda: reward_problems(tree),
     ]
     found = types + [problem for check in checks for problem in _run(check, wrong=bool(types))]
     return [replace(problem, origin=origins.of(problem.key)) for problem in _once(found, given)]

@@ -15,11 +15,14 @@ from harness.check.twins import twin_of
 from harness.check.values import verl_defaults
 from harness.components import by_value
 from harness.components.files import split_target
-from harness.components.instantiate import TRUSTED, is_trusted
-from harness.components.kinds import kind_of
+from harness.components.instantiate import TRUSTED, instantiate, is_trusted
+from harness.components.kinds import KINDS, kind_of
 from harness.config.source import Home, file_source, home_of, module_source, names_in
 from harness.config.suggest import did_you_mean
+from harness.errors import ComponentError
+from harness.reward_managers.per_sample import WeightedFunction
 
+OUR_MANAGERS = "harness.reward_managers."
 Tree = Mapping[str, Any]
 
 
@@ -106,13 +109,23 @@ def _called(key: str, node: Tree, home: Home, problem: Any) -> Iterator[Problem]
         yield problem(f"{node['_target_']} does not fit: {wrong}.")
         return
     values = {parameter: value for parameter, value in node.items() if value != "???"}
-    if home.tree is not None:
-        yield from parameter_problems(key, values, home.tree, home.name)
+    found = list(parameter_problems(key, values, home))
+    yield from found
+    if not found and kind is KINDS["reward_manager"] and home.module.startswith(OUR_MANAGERS):
+        yield from _not_built(key, node)
     if inspect.isclass(twin) and kind:
         for name in _required(twin):
             if name not in node and name not in kind.given:
                 message = f"{key}.{name}: {node['_target_']} needs it and nothing gives it."
                 yield Problem("parameter", f"{key}.{name}", message, f"Add +{key}.{name}=VALUE.")
+
+
+def _not_built(key: str, node: Tree) -> Iterator[Problem]:
+    """What a manager of ours says against its parameters together; it needs nothing heavy to be built."""
+    try:
+        instantiate(node, key, functions=[WeightedFunction("none", lambda input_text, response_text: 0.0)])
+    except ComponentError as error:
+        yield Problem("parameter", error.message.partition("=")[0].partition(":")[0], error.message, error.remedy)
 
 
 def _required(twin: type) -> list[str]:

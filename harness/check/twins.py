@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.components import by_value
 from harness.components.files import split_target
-from harness.config.source import Home, file_source, home_of, module_source
+from harness.config.source import Home, file_source, home_of, module_source, source_of
 
 _MISSING = inspect.Parameter.empty
 
@@ -85,7 +85,7 @@ def _base(node: ast.expr, home: Home) -> type | None:
     if name in ("object", "ABC", "Protocol"):
         return object
     module = home.module
-    source = module_source(module) or (ast.unparse(home.tree) if home.tree else "")
+    source = source_of(home)
     if modules:
         first = home_of(module, modules[0], source)
         module = ".".join([first.module, *modules[1:]]) if first and not first.name else ""

@@ -148,7 +148,8 @@ RANGES: dict[str, Range] = {
          "critic.forward_micro_batch_size_per_gpu", "critic.ulysses_sequence_parallel_size",
          *(f"{section}.megatron.{size}_model_parallel_size" for section in (_ACTOR, "critic")
            for size in ("tensor", "pipeline", "expert")),
-         *(f"{section}.megatron.context_parallel_size" for section in (_ACTOR, "critic"))),
+         *(f"{section}.megatron.context_parallel_size" for section in (_ACTOR, "critic")),
+         "algorithm.filter_groups.max_inflight_gen_batches"),
         COUNT,
     ),
     **dict.fromkeys(

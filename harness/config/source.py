@@ -46,6 +46,11 @@ def file_source(path: Path) -> str | None:
     return path.read_text() if path.is_file() else None
 
 
+def source_of(home: Home) -> str:
+    """The source of the module, or file, in which an object is defined; empty where there is none to read."""
+    return module_source(home.module) or (ast.unparse(home.tree) if home.tree else "")
+
+
 @lru_cache(maxsize=256)
 def parsed(source: str) -> ast.Module:
     """The source's tree; the same one is read many times in a check."""
@@ -136,7 +141,7 @@ def names_in(source: str) -> list[str]:
 
 
 def arguments_of(tree: ast.Module, name: str) -> ast.arguments | None:
-    """The parameters of a function, or of a class's own constructor; None where they stand elsewhere."""
+    """The parameters of a function, or of a class's own or dataclass's constructor; None where they stand elsewhere."""
     for node in tree.body:
         if getattr(node, "name", None) != name:
             continue
@@ -144,5 +149,14 @@ def arguments_of(tree: ast.Module, name: str) -> ast.arguments | None:
             return node.args
         if isinstance(node, ast.ClassDef):
             own = [item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"]
-            return own[0].args if own else None
+            return own[0].args if own else _fields_of(node)
     return None
+
+
+def _fields_of(node: ast.ClassDef) -> ast.arguments | None:
+    """A dataclass's fields as parameters, where it inherits none."""
+    if node.bases or not any("dataclass" in ast.unparse(each) for each in node.decorator_list):
+        return None
+    fields = [item for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)]
+    named = [ast.arg(item.target.id, item.annotation) for item in fields if isinstance(item.target, ast.Name)]
+    return ast.arguments(posonlyargs=[], args=named, kwonlyargs=[], kw_defaults=[], defaults=[])

@@ -7,9 +7,10 @@ over the whole mini-batch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge
 
 
 def gmpo(
@@ -20,8 +21,8 @@ def gmpo(
     loss_agg_mode: str = "token-mean",
     config: Any = None,
     rollout_is_weights: torch.Tensor | None = None,
-    clip_low: float = 0.4,
-    clip_high: float = 0.4,
+    clip_low: Annotated[float, Ge(0)] = 0.4,
+    clip_high: Annotated[float, Ge(0)] = 0.4,
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """L = −(1/N) Σ_i A_i exp(mean_t clip(log r_it)), the clip being PPO's pessimistic one on log-ratios.
 

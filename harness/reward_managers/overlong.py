@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Ge
+
 from harness.errors import ComponentError
 from harness.reward_managers.per_sample import PerSampleRewardManager, WeightedFunction
 from harness.reward_managers.sample import RewardResult, RewardSample
@@ -22,9 +26,9 @@ class OverlongRewardManager(PerSampleRewardManager):
     def __init__(
         self,
         functions: list[WeightedFunction],
-        max_response_length: int,
-        buffer_length: int | None = None,
-        penalty: float = 1.0,
+        max_response_length: Annotated[int, Ge(1)],
+        buffer_length: Annotated[int, Ge(1)] | None = None,
+        penalty: Annotated[float, Ge(0)] = 1.0,
     ) -> None:
         super().__init__(functions)
         self.limit = max_response_length

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.rewards.extract import extract_answer
+from harness.rewards.extract import Rule, extract_answer
 
 
 def exact_match(
@@ -10,7 +10,7 @@ def exact_match(
     response_text: str,
     *,
     ground_truth: str,
-    extract: str = "auto",
+    extract: Rule = "auto",
     ignore_case: bool = False,
 ) -> dict[str, float]:
     """Compare the answer with the reference, white space apart.

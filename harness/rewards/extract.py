@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Literal
 
 from harness.errors import ConfigurationError
 
@@ -36,6 +37,7 @@ def whole(text: str) -> str | None:
     return text.strip() or None
 
 
+Rule = Literal["auto", "number", "tag", "mark", "whole"]
 RULES: dict[str, Callable[[str], str | None]] = {
     "number": last_number,
     "tag": last_tag,
@@ -44,7 +46,7 @@ RULES: dict[str, Callable[[str], str | None]] = {
 }
 
 
-def extract_answer(text: str, rule: str, ground_truth: str = "") -> str | None:
+def extract_answer(text: str, rule: Rule, ground_truth: str = "") -> str | None:
     """The answer in a response, or None where the rule finds none.
 
     Args:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt
+
 from harness.errors import ConfigurationError
 
 
 def length(
-    input_text: str, response_text: str, *, best: int = 200, most: int = 1000, unit: str = "words"
+    input_text: str,
+    response_text: str,
+    *,
+    best: Annotated[int, Ge(0)] = 200,
+    most: Annotated[int, Gt(0)] = 1000,
+    unit: Literal["words", "characters"] = "words",
 ) -> dict[str, float]:
     """1 where the response is at most ``best`` long, 0 from ``most`` on, a straight line between.
 

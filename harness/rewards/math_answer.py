@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge
 
 from harness.errors import UnscorableSample
 
@@ -23,7 +25,7 @@ def math_answer(
     *,
     ground_truth: str,
     boxed_only: bool = False,
-    precision: int = 6,
+    precision: Annotated[int, Ge(0)] = 6,
 ) -> dict[str, float]:
     r"""Compare values, not spellings: ``\frac{1}{2}``, ``0.5`` and ``1/2`` are the same.
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from harness.errors import UnscorableSample
-from harness.rewards.extract import extract_answer
+from harness.rewards.extract import Rule, extract_answer
 
 logger = logging.getLogger(__name__)
 # What scorers raise on answers they did not expect. A sound entry raises none: the data recipe tries one of each task.
@@ -27,7 +27,7 @@ def reasoning_gym(
     *,
     ground_truth: str,
     extra_info: Mapping[str, Any],
-    extract: str = "auto",
+    extract: Rule = "auto",
     partial_credit: bool = True,
 ) -> dict[str, float]:
     """Score the answer extracted from the response.

@@ -128,6 +128,15 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         "loss fails": own_data(
             good, TRUST, "policy_loss=custom", "policy_loss.module=mine", "policy_loss.function=crash"
         ),
+        "no such metric": own_data(
+            good,
+            TRUST,
+            "algorithm=dapo",
+            "algorithm.filter_groups.metric=nonsense",
+            "reward_fn=custom",
+            "reward_fn.custom.module=mine",
+            "reward_fn.custom.function=nothing",
+        ),
         "problems before": own_data(good, "actor_rollout_ref.actor.optim.lr=fast"),
         "checkpoints": own_data(good, "trainer.save_freq=1", "output_root=/proc/nowhere"),
     }
@@ -173,6 +182,7 @@ def test_what_was_seen_is_shown(reports: dict[str, dict[str, Any]]) -> None:
         ("manager fails", "reward_manager", "1 results came back for 6 responses."),
         ("infinite advantages", "advantage_fn", "infinite returned advantages with NaN or infinite values."),
         ("loss fails", "policy_loss", "KeyError on a synthetic batch: 'ratio'"),
+        ("no such metric", "algorithm.filter_groups.metric", "a scored response has no such number beside its reward"),
         ("problems before", "actor_rollout_ref.actor.optim.lr", "a number is needed"),
         ("checkpoints", "trainer.save_freq", "trainer.save_freq=1: checkpoints take "),
     ],

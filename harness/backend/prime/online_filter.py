@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import transfer_queue as tq
+from annotated_types import Interval
 from transfer_queue import KVBatchMeta
 
 from harness.backend.outcomes import keep_prompts, outcome_labels, rows_by_prompt
@@ -23,8 +25,8 @@ class OnlineFilter:
         drop_truncated: Whether a response cut off at the limit fails its prompt.
     """
 
-    min_accuracy: float = 0.2
-    max_accuracy: float = 0.8
+    min_accuracy: Annotated[float, Interval(ge=0, le=1)] = 0.2
+    max_accuracy: Annotated[float, Interval(ge=0, le=1)] = 0.8
     drop_truncated: bool = True
 
     def __post_init__(self) -> None:

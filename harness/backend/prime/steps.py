@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Gt
 
 from harness.backend.advantages import group_index
 from harness.backend.columns import read_columns, write_columns, write_response_columns
@@ -44,12 +45,12 @@ class PrimeSteps(AlgorithmSteps):
     def __init__(
         self,
         model_path: str | None = None,
-        update: str = "before",
-        beta: float = 0.05,
+        update: Literal["before", "after", "none"] = "before",
+        beta: Annotated[float, Gt(0)] = 0.05,
         normalise: bool = True,
         optim: Mapping[str, Any] | None = None,
-        mini_batch_size: int | None = None,
-        oversample: int = 4,
+        mini_batch_size: Annotated[int, Ge(1)] | None = None,
+        oversample: Annotated[int, Ge(1)] = 4,
         filter: Mapping[str, Any] | None = None,  # noqa: A002 - the name in the configuration
         before_metrics: bool = True,
     ) -> None:

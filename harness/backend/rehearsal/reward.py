@@ -14,6 +14,7 @@ from harness.backend.rehearsal.outcome import Outcome, one_line
 from harness.backend.reward_setup import batch_scoring_service
 from harness.backend.rewards import HarnessRewardManager, install_reward_bridge, sample_for_a_batch
 from harness.backend.trajectories import reward_batch
+from harness.check.rewards import METRIC
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -47,9 +48,10 @@ def rehearse_reward(config: DictConfig, tokenizer: Any, rows: Sequence[Mapping[s
     except Exception as error:  # noqa: BLE001  a reward manager's own code
         outcome.wrong("reward", "reward_manager", f"reward_manager: {type(error).__name__}: {one_line(error)}")
         return
-    for score, text in results:
+    for score, text, _ in results:
         outcome.say("reward", f"{score:g} for {_short(text)}")
-    scores = [score for score, _ in results]
+    _look_for_the_metric(config, results[0][2], outcome)
+    scores = [score for score, _, _ in results]
     outcome.say("reward", f"  of the prompt {_short(rows[0][config.data.prompt_key][-1]['content'])}, "
                 f"ground truth {_short(truth)}")  # fmt: skip
     if texts and max(scores[:-1]) <= scores[-1]:
@@ -60,10 +62,22 @@ def rehearse_reward(config: DictConfig, tokenizer: Any, rows: Sequence[Mapping[s
         )  # fmt: skip
 
 
+def _look_for_the_metric(config: DictConfig, notes: Mapping[str, Any], outcome: Outcome) -> None:
+    """Dynamic sampling compares a number of the reward manager's notes, or the reward itself."""
+    groups = config.algorithm.get("filter_groups") or {}
+    metric = groups.get("metric")
+    if groups.get("enable") and metric != "reward" and metric not in notes:
+        outcome.wrong(
+            "reward", METRIC,
+            f"{METRIC}={metric}: a scored response has no such number beside its reward.",
+            f"It has: {', '.join(sorted(notes)) or 'none'}; or choose reward.",
+        )  # fmt: skip
+
+
 async def _scored(
     config: DictConfig, tokenizer: Any, row: Mapping[str, Any], texts: Sequence[str]
-) -> list[tuple[float, str]]:
-    """Each text's score, and the text as the reward manager got it: encoded and decoded."""
+) -> list[tuple[float, str, Mapping[str, Any]]]:
+    """Each text's score, the text as the reward manager got it (encoded and decoded), and what it noted."""
     copy = OmegaConf.create(OmegaConf.to_container(config))
     with open_dict(copy):
         copy.scoring.on_error = "stop"
@@ -77,7 +91,8 @@ async def _scored(
         tokens = prompt_tokens(row["raw_prompt"], config, tokenizer)
         samples = [sample_for_a_batch(row, text, tokens, own) for text, own in zip(decoded, ids, strict=True)]
         try:
-            return [(result.score, text) for result, text in zip(service.score_batch(samples), decoded, strict=True)]
+            results = service.score_batch(samples)
+            return [(result.score, text, result.extra) for result, text in zip(results, decoded, strict=True)]
         finally:
             service.close()
     manager = HarnessRewardManager(copy, tokenizer, None)
@@ -85,9 +100,10 @@ async def _scored(
     objects = {**row, "__num_turns__": 2, "tool_extra_fields": {}}
     data = reward_batch([({"prompts": prompt, "responses": torch.tensor(own)}, objects, len(own)) for own in ids])
     try:
+        answers = [await manager.run_single(data[number : number + 1]) for number in range(len(decoded))]
         return [
-            (float((await manager.run_single(data[number : number + 1]))["reward_score"]), text)
-            for number, text in enumerate(decoded)
+            (float(answer["reward_score"]), text, answer["reward_extra_info"])
+            for answer, text in zip(answers, decoded, strict=True)
         ]
     finally:
         if hasattr(manager, "service"):

@@ -113,13 +113,6 @@ def test_a_greedy_baseline_needs_scores_of_single_responses(
     assert "does not generate the greedy response" in problem
 
 
-def test_oversampling_needs_all_prompts() -> None:
-    (problem,) = problems("algorithm=prime", "trainer.v1.trainer_mode=colocate_async")
-    assert "algorithm_steps.oversample=4 chooses among all prompts" in problem
-    assert problems("algorithm=prime", "trainer.v1.trainer_mode=colocate_async", "algorithm_steps.oversample=1") == []
-    assert len(problems("algorithm=prime", "algorithm.filter_groups.enable=true")) == 1
-
-
 @pytest.mark.parametrize(
     ("override", "words"),
     [("scoring.on_error=ignore", "Choose one of zero, drop, stop"), ("scoring.processes=0", "more than 0 is needed")],

@@ -527,7 +527,16 @@ MISTAKES: list[tuple[list[str], list[tuple[str, str, str]]]] = [
         ["actor_rollout_ref.model.lora_rank=-1"],
         [("out-of-range", "actor_rollout_ref.model.lora_rank=-1: a number of 0 or more is needed.", "")],
     ),
-    (["reward_fn.reasoning_gym.extract=5"], [("wrong-type", "reward_fn.reasoning_gym.extract=5: str is needed.", "")]),
+    (
+        ["reward_fn.reasoning_gym.extract=5"],
+        [
+            (
+                "wrong-type",
+                "reward_fn.reasoning_gym.extract=5: one of auto, number, tag, mark, whole is needed.",
+                "",
+            )
+        ],
+    ),
     (
         ["reward_fn.reasoning_gym._target_=os.system"],
         [
