@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness.config.cache_folder import cache_root
 
-FORMAT = b"harness-compare-2"  # another number where what is kept changes
+FORMAT = b"harness-compare-3"  # another number where what is kept changes
 MOST_BYTES = 2_000_000_000
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ import orjson
 
 from harness.compare.reading import Reader
 from harness.records.metrics import read_metrics
+from harness.records.quantities import REWARD
 
 BLOCK = 1 << 20
+TOKENS = "perf/total_num_tokens"  # verl: prompt and response tokens of the step's batch, over all devices
+USUAL = ("val-core/", *REWARD, "reward/mean", "reward/acc", TOKENS)  # beginnings of names
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,7 @@ class Columns:
         values: ``[len(names), len(steps)]``; NaN where a step has no such number.
         undefined: Metric → the places, ascending, where NaN or null was recorded; elsewhere NaN means that nothing was.
         damaged: Lines that could not be read; a killed writer leaves one.
+        others: Names of metrics whose values stand elsewhere.
     """
 
     steps: np.ndarray
@@ -41,6 +45,7 @@ class Columns:
     values: np.ndarray
     undefined: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     damaged: int = 0
+    others: tuple[str, ...] = ()
 
 
 def read_columns(file: Path) -> Columns:
@@ -153,16 +158,22 @@ def _number(value: Any) -> float:
         return np.nan
 
 
-def _parse(file: Path) -> bytes:
+def _parse(file: Path) -> tuple[bytes, bytes]:
+    """What most comparisons need, and the rest."""
     columns = read_columns(file)
-    head = orjson.dumps(
-        {
-            "names": columns.names,
-            "steps": len(columns.steps),
-            "undefined": columns.undefined,
-            "damaged": columns.damaged,
-        }
-    )
+    usual = np.array([name.startswith(USUAL) for name in columns.names], bool)
+    parts = [replace(columns, names=tuple(compress(columns.names, kept)), values=columns.values[kept])
+             for kept in (usual, ~usual)]  # fmt: skip
+    return _packed(replace(parts[0], others=parts[1].names)), _packed(parts[1])
+
+
+def _parse_rest(file: Path) -> bytes:
+    return _parse(file)[1]
+
+
+def _packed(columns: Columns) -> bytes:
+    named = ("names", "others", "undefined", "damaged")
+    head = orjson.dumps({name: getattr(columns, name) for name in named} | {"steps": len(columns.steps)})
     arrays = (columns.steps, columns.moments, columns.values)
     return b"".join([len(head).to_bytes(8, "little"), head, *(array.tobytes() for array in arrays)])
 
@@ -179,9 +190,12 @@ def _unpacked(content: memoryview) -> Columns:
         values=numbers[2 * count :].reshape(len(names), count),
         undefined={name: tuple(places) for name, places in head["undefined"].items()},
         damaged=head["damaged"],
+        others=tuple(head["others"]),
     )
 
 
 NO_COLUMNS = _Builder().columns()
-#: The metrics of runs.
-COLUMNS = Reader("metrics", _parse, _unpacked)
+#: The metrics of runs that are compared by default, and the names of all others, which are kept apart:
+#: of a thousand runs most are never looked at.
+COLUMNS = Reader("metrics", _parse, _unpacked, "metrics-rest")
+REST = Reader("metrics-rest", _parse_rest, _unpacked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from harness.compare.about import CONFIG, About, read_about
 from harness.compare.cache import Cache
 from harness.compare.clock import Clock, read_clock, seconds_in_all
-from harness.compare.columns import COLUMNS, NO_COLUMNS, Columns
+from harness.compare.columns import COLUMNS, NO_COLUMNS, REST, Columns
+from harness.compare.lazy_metrics import RunMetrics
 from harness.compare.reading import Unreadable, read_all, read_one, unreadable
 from harness.compare.run_data import RunData, Settings
 from harness.compare.targets import Target, find_targets
@@ -101,7 +102,7 @@ def _run(
         status=about.status,
         steps=columns.steps,
         times=clock.passed(columns.moments),
-        metrics=_metrics(columns, only),
+        metrics=_metrics(about.folder.metrics, columns, only, cache),
         undefined=columns.undefined,
         seconds=seconds_in_all(clock, about.status, columns.moments),
         settings=settings,
@@ -119,12 +120,11 @@ def _clock(about: About, columns: Columns, problems: list[str]) -> Clock:
         return read_clock(Path(os.devnull), about.status, columns.moments)
 
 
-def _metrics(columns: Columns, only: Collection[str] | None) -> dict[str, np.ndarray]:
-    columns.values.setflags(write=False)  # as those from the cache
-    rows = zip(columns.names, columns.values, strict=True)
+def _metrics(file: Path, columns: Columns, only: Collection[str] | None, cache: Cache) -> Mapping[str, np.ndarray]:
+    metrics = RunMetrics(columns, lambda: read_one(file, REST, cache))
     if only is None:
-        return dict(rows)
-    return {name: row.copy() for name, row in rows if name in only}  # a copy, so that the rest can be forgotten
+        return metrics
+    return {name: metrics[name].copy() for name in metrics if name in only}  # a copy, so that the rest can be forgotten
 
 
 def _config(file: Path, cache: Cache) -> dict[str, Any]:

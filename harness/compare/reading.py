@@ -29,11 +29,25 @@ class Reader(Generic[T]):
         kind: Its name in the cache.
         parse: Reads a file as the bytes that are kept. Runs in another process.
         unpack: What those bytes say.
+        beside: The kind of further bytes that ``parse`` gives too, if any; another reader unpacks them.
     """
 
     kind: str
-    parse: Callable[[Path], bytes]
+    parse: Callable[[Path], bytes | tuple[bytes, bytes]]
     unpack: Callable[[memoryview], T]
+    beside: str = ""
+
+    def read(self, file: Path, cache: Cache) -> tuple[bytes | Unreadable, bool]:
+        """A file's content as it is kept, and whether the cache has it now."""
+        try:
+            stamp = Stamp.of(file)  # before it is read: a file that grows meanwhile is read again the next time
+            content = self.parse(file)
+        except READ_ERRORS as error:
+            return unreadable(file, error), False
+        if isinstance(content, tuple):
+            content, further = content
+            cache.write(self.beside, file, stamp, further)
+        return content, cache.write(self.kind, file, stamp, content)
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,7 @@ def read_all(files: Sequence[Path], reader: Reader[T], cache: Cache) -> dict[Pat
         if kept is not None:
             found[file] = kept
     missing = [file for file in files if file not in found]
-    parsed = _in_processes(partial(_sent, reader.kind, reader.parse, cache), missing)
+    parsed = _in_processes(partial(_sent, reader, cache), missing)
     for file, content in zip(missing, parsed, strict=True):
         if content is None:
             one = read_one(file, reader, cache)
@@ -78,7 +92,7 @@ def read_one(file: Path, reader: Reader[T], cache: Cache) -> T | Unreadable:
     kept = _kept(file, reader, cache)
     if kept is not None:
         return kept
-    content, _ = _parsed(reader.kind, reader.parse, cache, file)
+    content, _ = reader.read(file, cache)
     return content if isinstance(content, Unreadable) else reader.unpack(memoryview(content))
 
 
@@ -97,19 +111,9 @@ def _kept(file: Path, reader: Reader[T], cache: Cache) -> T | None:
     return reader.unpack(content) if content is not None else None
 
 
-def _parsed(kind: str, parse: Callable[[Path], bytes], cache: Cache, file: Path) -> tuple[bytes | Unreadable, bool]:
-    """A file's content as it is kept, and whether the cache has it now."""
-    try:
-        stamp = Stamp.of(file)  # before it is read: a file that grows meanwhile is read again the next time
-        content = parse(file)
-    except READ_ERRORS as error:
-        return unreadable(file, error), False
-    return content, cache.write(kind, file, stamp, content)
-
-
-def _sent(kind: str, parse: Callable[[Path], bytes], cache: Cache, file: Path) -> bytes | Unreadable | None:
+def _sent(reader: Reader[T], cache: Cache, file: Path) -> bytes | Unreadable | None:
     """Of another process: None for what is read from the cache, since a pipe would take longer."""
-    content, is_kept = _parsed(kind, parse, cache, file)
+    content, is_kept = reader.read(file, cache)
     return None if is_kept else content
 
 

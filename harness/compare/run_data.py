@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from harness.compare.cache import Cache
+from harness.compare.columns import TOKENS
 from harness.compare.reading import READ_ERRORS, Unreadable, read_all, unreadable
 from harness.compare.samples import SAMPLES, Samples
 from harness.config.fingerprint import deciding
 from harness.records.generations import Generation, read_generations, validation_steps
 from harness.records.run_folder import RunFolder
 from harness.records.status import Status
-
-TOKENS = "perf/total_num_tokens"  # verl: prompt and response tokens of the step's batch, over all devices
 
 
 class Settings:

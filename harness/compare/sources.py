@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -111,7 +111,8 @@ def _with(run: RunData, metric: Metric) -> RunData:
         values = np.mean([run.metrics[name] for name in metric.members], axis=0)
     places = {place for name in metric.members for place in run.undefined.get(name, ())}
     undefined = {**run.undefined, metric.name: tuple(sorted(places))}
-    return replace(run, metrics={**run.metrics, metric.name: values}, undefined=undefined)
+    metrics = ChainMap({metric.name: values}, run.metrics)  # type: ignore[arg-type]  # nobody writes to it
+    return replace(run, metrics=metrics, undefined=undefined)
 
 
 def _kind(name: str) -> tuple[str, str] | None:

@@ -98,7 +98,6 @@ def _facts(study: Study) -> list[tuple[str, str]]:
     done = sum(run.state == "done" for run in study.runs)
     facts = [
         ("compared by", f"{measure} of each run"),
-        *([("of", study.compared.said)] if study.compared.said else []),
         ("over the runs", study.statistic),
         ("runs", f"{len(study.runs)} in {count(len(study.rows), 'group')}, {done} done"),
         ("better is", "higher" if study.higher else "lower"),

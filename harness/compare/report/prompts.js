@@ -71,9 +71,14 @@ function promptRow(pair, [index, a, b, snippet, example], texts) {
   return row;
 }
 
+/** A group's label that a narrow column may break after its signs, and nowhere else. */
+function breakable(label) {
+  return label.split(/(?<=[=_.])/).flatMap((part) => [part, element("wbr")]);
+}
+
 function showPair(table, pair, rows, texts) {
   const head = (key, label, kind) => {
-    const button = element("button", { type: "button", "data-sort": key }, label);
+    const button = element("button", { type: "button", "data-sort": key }, ...breakable(label));
     return element("th", { scope: "col", "aria-sort": key === "gap" ? "descending" : "none", class: kind }, button);
   };
   const heads = [head("prompt", "prompt", ""), head("a", pair.a, "num"), head("b", pair.b, "num"), head("gap", "difference", "num")];

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.compare import columns as module
-from harness.compare.columns import COLUMNS, read_columns
+from harness.compare.columns import COLUMNS, REST, read_columns
 from harness.records.jsonl import append_line
 from harness.records.metrics import MetricsWriter, read_metrics
 
@@ -86,8 +86,14 @@ def test_empty_files_and_what_is_kept(file: Path) -> None:
     same(file)
     MetricsWriter(file).write(2, {"ratio": 1.0})
     MetricsWriter(file).write(3, {"loss": math.nan, "ratio": math.inf})
-    kept, fresh = COLUMNS.unpack(memoryview(COLUMNS.parse(file))), read_columns(file)
-    assert (kept.names, kept.damaged, kept.steps.dtype) == (fresh.names, 0, fresh.steps.dtype)
-    assert kept.undefined == fresh.undefined == {"loss": (1,)}
-    for name in ("steps", "moments", "values"):
-        np.testing.assert_array_equal(getattr(kept, name), getattr(fresh, name))
+    MetricsWriter(file).write(4, {"val-core/a/acc/mean@1": 0.5})
+    fresh = read_columns(file)
+    kept, rest = (COLUMNS.unpack(memoryview(part)) for part in COLUMNS.parse(file))
+    assert (kept.names, kept.others, rest.names) == (("val-core/a/acc/mean@1",), ("ratio", "loss"), ("ratio", "loss"))
+    assert REST.parse(file) == COLUMNS.parse(file)[1]
+    for part in (kept, rest):
+        assert (part.damaged, part.steps.dtype) == (0, fresh.steps.dtype)
+        assert part.undefined == fresh.undefined == {"loss": (1,)}
+        for name in ("steps", "moments"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(fresh, name))
+    np.testing.assert_array_equal(np.concatenate([rest.values, kept.values]), fresh.values)

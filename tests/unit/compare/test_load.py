@@ -58,7 +58,7 @@ def test_runs_that_did_not_finish_are_marked(make_run: MakeRun, end: str) -> Non
 def test_the_second_time_is_the_same_and_parses_nothing(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = [make_run("algorithm=dapo", seed=seed, steps=seed + 2) for seed in range(1, 13)]  # in processes
     first = load(*folders)
-    monkeypatch.setattr("harness.compare.reading._parsed", None)
+    monkeypatch.setattr("harness.compare.reading.Reader.read", None)
     second = load(*folders)
     for one, other in zip(first, second, strict=True):
         assert (one.where, one.settings.tree) == (other.where, other.settings.tree)
@@ -74,6 +74,27 @@ def test_a_run_that_went_on_is_read_again(make_run: MakeRun) -> None:
     MetricsWriter(folder.metrics).write(4, {"critic/score/mean": 0.9})
     (run,) = load(folder)
     assert (run.last_step, run.metrics["critic/score/mean"][-1]) == (4, 0.9)
+
+
+def test_what_is_seldom_looked_at_is_read_when_it_is(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_run(metrics={1: {ACC: 0.1, "a": 1.0}, 2: {"a": 2.0, "b": 3.0}}, end="running")
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.compare.load.REST", None)  # reading it would fail
+        (run,) = load(folder)
+        assert list(run.metrics) == [ACC, "a", "b"]
+        assert ("a" in run.metrics, "c" in run.metrics, len(run.metrics)) == (True, False, 3)
+        assert run.metrics.get("c") is None
+        np.testing.assert_equal(run.metrics[ACC], [0.1, np.nan])
+    MetricsWriter(folder.metrics).write(3, {"a": 4.0})  # it goes on meanwhile
+    np.testing.assert_equal(run.metrics["b"], [np.nan, 3.0])
+    np.testing.assert_equal(run.metrics["a"], [1.0, 2.0])
+    with pytest.raises(ValueError, match="read-only"):
+        run.metrics["a"][0] = 7
+    (again,) = load(folder)
+    folder.metrics.unlink()
+    np.testing.assert_equal(again.metrics["a"], [np.nan] * 3)
+    with pytest.raises(KeyError):
+        again.metrics["c"]
 
 
 def test_only_what_is_asked_for(make_run: MakeRun) -> None:
@@ -209,7 +230,7 @@ def test_samples_are_read_once_and_the_second_time_from_the_cache(
 
 def test_a_cache_of_ones_own(make_run: MakeRun, tmp_path: Path, cache: Path) -> None:
     load(make_run(), cache=Cache(tmp_path / "mine"))
-    assert len(list((tmp_path / "mine").iterdir())) == 2
+    assert len(list((tmp_path / "mine").iterdir())) == 3  # the configuration, metrics, and those seldom looked at
     assert not cache.exists()
 
 
