@@ -14,7 +14,7 @@ from harness.backend.columns import objects_of, read_columns, write_columns
 from harness.backend.outcomes import keep_prompts, rows_by_prompt
 from harness.backend.reward_setup import batch_scoring_service, limits_of
 from harness.backend.rewards import sample_for_a_batch
-from harness.errors import ConfigurationError, TrainingError
+from harness.errors import ComponentError, ConfigurationError, TrainingError
 from harness.reward_managers.sample import RewardResult, RewardSample
 from harness.reward_managers.spread import NOTE, from_note, rewards_by_token, token_spans
 from harness.scoring.failures import FAILED
@@ -80,6 +80,7 @@ class SampledBatches:
         else:
             columns = read_columns(batch, "rm_scores", "extra_fields")
             notes = [dict((extra or {}).get("reward_extra_info") or {}) for extra in columns["extra_fields"]]
+            require_finite(columns["rm_scores"])
             scores = columns["rm_scores"].sum(dim=1)
             if not any(NOTE in note for note in notes):
                 return notes, scores
@@ -145,6 +146,21 @@ class SampledBatches:
 def _of_the_response(result: RewardResult) -> RewardResult:
     """A result whose manager rewards every token, with the score that it gives the response: the one to validate by."""
     return result if result.token_rewards is None else replace(result, token_rewards=None, segments=())
+
+
+def require_finite(rewards: torch.Tensor) -> None:
+    """Refuse NaN and infinite rewards, (rows, response length): verl's estimators would go on with them.
+
+    Raises:
+        ComponentError: There are some; a manager of verl's, or one of the user's in its place, may give anything.
+    """
+    wrong = ~torch.isfinite(rewards)
+    if wrong.any():
+        raise ComponentError(
+            f"reward.reward_manager: {int(wrong.any(dim=1).sum())} of {len(rewards)} responses got a reward of "
+            f"{float(rewards[wrong][0])}, not a finite number.",
+            "Mend the manager or its reward function.",
+        )
 
 
 def _require_single_outputs(batch: KVBatchMeta) -> None:

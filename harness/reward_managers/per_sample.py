@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from harness.errors import ComponentError
+from harness.reward_managers.numbers import fault, plain
 from harness.reward_managers.sample import RewardResult, RewardSample
 
 
@@ -50,7 +50,7 @@ class PerSampleRewardManager:
         """Score one response.
 
         Raises:
-            ComponentError: A function returned something that is not a finite number.
+            ComponentError: A function returned something that is not a finite number, or an ``acc`` not from 0 to 1.
         """
         total = 0.0
         extra: dict[str, Any] = {}
@@ -91,10 +91,20 @@ def _read(weighted: WeightedFunction, result: Any) -> tuple[float, dict[str, Any
     further = dict(result) if isinstance(result, Mapping) else {}
     if isinstance(result, Mapping) and "score" not in further:
         raise ComponentError(f"reward_fn.{weighted.name} returned a mapping without 'score': {sorted(further)}.")
-    value = further.pop("score") if isinstance(result, Mapping) else result
-    value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, str) or not isinstance(value, (bool, int, float)):
-        raise ComponentError(f"reward_fn.{weighted.name} returned {value!r}, not a number.")
-    if not math.isfinite(value):
-        raise ComponentError(f"reward_fn.{weighted.name} returned {value}, not a finite number.")
+    value = plain(further.pop("score") if isinstance(result, Mapping) else result)
+    wrong = fault(value)
+    if wrong:
+        raise ComponentError(f"reward_fn.{weighted.name} returned {wrong}.")
+    if "acc" in further:
+        further["acc"] = _accuracy(weighted, plain(further["acc"]))
     return float(value), further
+
+
+def _accuracy(weighted: WeightedFunction, value: Any) -> Any:
+    wrong = fault(value) or (None if 0 <= value <= 1 else f"{value}")
+    if wrong:
+        raise ComponentError(
+            f"reward_fn.{weighted.name} returned acc = {wrong}.",
+            "It says how right a response is, from 0 (wrong) to 1 (right); give other numbers another name.",
+        )
+    return value

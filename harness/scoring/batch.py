@@ -14,10 +14,10 @@ from harness.errors import ComponentError
 from harness.records.signs import give_sign
 from harness.reward_managers.matching import FIELDS, Responses
 from harness.reward_managers.sample import RewardResult, RewardSample
+from harness.scoring.checked import checked
 from harness.scoring.failures import Failures
 from harness.scoring.pool import Pool
 from harness.scoring.process import SampleFailed
-from harness.scoring.service import checked
 from harness.scoring.setup import Limits, Setup
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from typing import Any
-
-from harness.errors import ComponentError
 from harness.records.signs import give_sign
 from harness.reward_managers.sample import RewardResult, RewardSample
-from harness.scoring.failures import FAILED, Failures
+from harness.scoring.checked import checked
+from harness.scoring.failures import Failures
 from harness.scoring.pool import Pool
 from harness.scoring.process import SampleFailed
 from harness.scoring.setup import Limits, Setup
@@ -50,18 +46,3 @@ class ScoringService:
     def close(self) -> None:
         """End all processes."""
         self.pool.close()
-
-
-def checked(result: Any) -> RewardResult:
-    """A reward manager's result, marked as one that did not fail.
-
-    Raises:
-        ComponentError: It is none, or a reward is no finite number.
-    """
-    if not isinstance(result, RewardResult):
-        raise ComponentError(f"reward_manager: {result!r} came back for a response, not a RewardResult.")
-    rewards: list[Any] = [result.score, *(result.token_rewards or ()), *(segment.reward for segment in result.segments)]
-    wrong = [reward for reward in rewards if isinstance(reward, str) or not math.isfinite(reward)]
-    if wrong:
-        raise ComponentError(f"reward_manager: it gave a reward of {wrong[0]!r}, not a finite number.")
-    return dataclasses.replace(result, extra={**result.extra, FAILED: 0.0})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,9 +39,14 @@ class Limits:
             raise ConfigurationError(
                 f"scoring.on_error={self.on_error!r} is not known.", f"Choose one of {', '.join(POLICIES)}."
             )
-        for name in ("timeout_seconds", "batch_timeout_seconds", "memory_gb", "processes"):
-            if getattr(self, name) <= 0:
-                raise ConfigurationError(f"scoring.{name}={getattr(self, name)}: more than 0 is needed.")
+        for name in ("timeout_seconds", "batch_timeout_seconds", "memory_gb", "processes", "score"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ConfigurationError(f"scoring.{name}={value}: a finite number is needed.")
+            if name != "score" and value <= 0:
+                raise ConfigurationError(f"scoring.{name}={value}: more than 0 is needed.")
+        if not isinstance(self.processes, int):
+            raise ConfigurationError(f"scoring.processes={self.processes}: a whole number is needed.")
 
 
 @dataclass(frozen=True)

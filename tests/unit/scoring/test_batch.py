@@ -211,7 +211,7 @@ def test_a_text_of_the_managers_own(make: Make, caplog: pytest.LogCaptureFixture
     [
         ("few", "0 results came back for 1 responses"),
         ("none", "NoneType results came back for 1 responses"),
-        ("nan", "it gave a reward of nan, not a finite number"),
+        ("nan", r"it gave RewardResult\.token_rewards\[1\] = nan, not a finite number"),
         ("number", "1.0 came back for a response, not a RewardResult"),
         ("raise", "a batch of 1 responses could not be scored: ZeroDivisionError"),
     ],

@@ -163,7 +163,13 @@ threading.Event().wait()
 
 @pytest.mark.parametrize(
     ("limits", "words"),
-    [({"on_error": "ignore"}, "Choose one of zero, drop, stop"), ({"timeout_seconds": 0}, "more than 0 is needed")],
+    [
+        ({"on_error": "ignore"}, "Choose one of zero, drop, stop"),
+        ({"timeout_seconds": 0}, "more than 0 is needed"),
+        ({"score": float("nan")}, r"scoring\.score=nan: a finite number is needed"),
+        ({"memory_gb": "much"}, r"scoring\.memory_gb=much: a finite number is needed"),
+        ({"processes": 1.5}, r"scoring\.processes=1\.5: a whole number is needed"),
+    ],
 )
 def test_limits_are_checked(limits: dict, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
