@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, open_dict
 
 from harness.check.find import require_valid
-from harness.config.classic import data_files
+from harness.config.classic import data_files, experiment_from
 from harness.config.written import written_keys
 from harness.errors import ConfigurationError, Hang, HarnessError
 from harness.launch.again import give_up
@@ -59,7 +59,7 @@ class VERLTrainingManager(RLTrainingManager):
         )
         super().__init__(composed)
         if not made:
-            self.written = written_keys(plain(config), words)
+            self.given, self.written = experiment_from(plain(config)), written_keys(plain(config), words)
         self.overrides = list(overrides) if made else words
         self.run: RunFolder | None = None
 
@@ -84,7 +84,7 @@ class VERLTrainingManager(RLTrainingManager):
             settings["output_root"] = str(output_dir)
         self.update_config(settings)
         require_valid(self.config, self.overrides, self.written)
-        self.run, resolved = open_run(self.config, self.overrides)
+        self.run, resolved = open_run(self.config, self.overrides, given=self.given, code_of=self.code_of)
         return self._supervise(self.run, resolved)
 
     def resume(self, run: RunFolder, stops: Stops | None = None) -> RunSummary:
