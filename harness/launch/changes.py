@@ -6,8 +6,7 @@ only where that is asked for, and stays readable in ``provenance.json``; its pla
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,10 +17,13 @@ from harness.config.plugins import list_in
 from harness.errors import ConfigurationError
 from harness.launch.difference import differing
 from harness.records.atomic import write_json, write_text
+from harness.records.provenance import read_provenance
 from harness.records.run_folder import RunFolder
 
 ALLOW = "--allow-changes"
-KEPT = frozenset({"config.yaml", "overrides.yaml", "provenance.json", "code.diff", "driver.json", "earlier"})
+KEPT = frozenset(
+    {"config.yaml", "overrides.yaml", "given.yaml", "provenance.json", "code.diff", "driver.json", "earlier"}
+)
 TRUST = ("trusted_modules=", "plugins=")  # such a word repeats what is recorded
 
 
@@ -32,7 +34,7 @@ def recorded_config(run: RunFolder, overrides: Sequence[str]) -> DictConfig:
         ConfigurationError: A word is no value of it, or its trust is not given again.
     """
     config = OmegaConf.load(run.config)
-    _require_trust(run, config, overrides)
+    require_trust(run, config.get("trusted_modules") or [], overrides)
     for override in overrides:
         if override.startswith(TRUST):
             continue
@@ -86,7 +88,7 @@ def record_changes(run: RunFolder, config: DictConfig, overrides: Sequence[str])
         "overrides": said,
         "changed": {key: list(values) for key, values in _changed(run, config).items()},
     }
-    provenance = json.loads(run.provenance.read_text()) if run.provenance.is_file() else {}
+    provenance = read_provenance(run)
     provenance |= {"changes": [*provenance.get("changes", []), change]}
     provenance |= {"fingerprint": fingerprint(config), "seed": config.get("seed")}
     write_json(run.provenance, provenance)
@@ -105,20 +107,33 @@ def set_aside(run: RunFolder) -> None:
         path.rename(place / path.name)
 
 
-def _changed(run: RunFolder, config: DictConfig) -> dict[str, tuple[Any, Any]]:
-    rows: Iterable[tuple[str, Any, Any]] = differing(identity(OmegaConf.load(run.config)), identity(config))
-    return {key: (before, after) for key, before, after in rows}
+def require_trust(
+    run: RunFolder, modules: Iterable[str], overrides: Sequence[str], alike: Callable[[str], str] = str
+) -> None:
+    """A record is a file like any other: what it trusts is trusted once more by the command, or not at all.
 
+    Args:
+        run: The run.
+        modules: What its configuration trusts.
+        overrides: Of the command.
+        alike: Gives equal names to what is one module.
 
-def _require_trust(run: RunFolder, config: DictConfig, overrides: Sequence[str]) -> None:
-    """A record is a file like any other: what it trusts is trusted once more by the command, or not at all."""
-    given = {*list_in("trusted_modules", overrides), *list_in("plugins", overrides)}
-    missing = [module for module in config.get("trusted_modules") or [] if module not in given]
-    if missing:
+    Raises:
+        ConfigurationError: The command does not say so.
+    """
+    given = [*list_in("trusted_modules", overrides), *list_in("plugins", overrides)]
+    given += [value for key, _, value in (word.partition("=") for word in overrides) if key.endswith(".module")]
+    known = {alike(module) for module in given}
+    if missing := [module for module in modules if alike(module) not in known]:
         raise ConfigurationError(
             f"{run.shown()} was made with trusted_modules=[{','.join(missing)}], which may run any code.",
             f"If you trust them, add trusted_modules=[{','.join(missing)}] to the command.",
         )
+
+
+def _changed(run: RunFolder, config: DictConfig) -> dict[str, tuple[Any, Any]]:
+    rows: Iterable[tuple[str, Any, Any]] = differing(identity(OmegaConf.load(run.config)), identity(config))
+    return {key: (before, after) for key, before, after in rows}
 
 
 def _has(config: DictConfig, key: str) -> bool:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.check.find import require_valid
 from harness.components.instantiate import instantiate
+from harness.config.classic import experiment_from
 from harness.config.compose import compose_config, resolve
 from harness.config.words import quoted
 from harness.config.written import compose_written, written_keys
@@ -35,6 +37,7 @@ def train_run(overrides: Sequence[str], file: str | None = None) -> str:
         file: A YAML file with verl's sections, in place of an experiment.
     """
     manager = build_manager(compose_written(overrides, file), overrides)
+    manager.given = experiment_from(file) if file else None
     manager.written = written_keys(file, overrides)
     manager.train()
     return manager.run.shown()
@@ -133,9 +136,13 @@ def evaluate_run(target: str, overrides: Sequence[str]) -> str:
     as_another_run(config)
     with open_dict(config):
         config.name = f"{config.name}-evaluate"
-    manager = build_manager(config, overrides)
+    manager = build_manager(config, [*_words(run), *overrides])
     manager.evaluate(str(checkpoint))
     return manager.run.shown()
+
+
+def _words(run: RunFolder) -> list[str]:
+    return list(yaml.safe_load(run.overrides.read_text()) or []) if run.overrides.is_file() else []
 
 
 def is_model_folder(path: Path) -> bool:

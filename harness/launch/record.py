@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.config.compose import resolve
 from harness.config.fingerprint import fingerprint
-from harness.records.atomic import write_text
+from harness.records.atomic import write_text, write_yaml
 from harness.records.provenance import Provenance
 from harness.records.run_folder import RunFolder
 from harness.records.status import StatusWriter
 
 
 def open_run(
-    config: DictConfig, overrides: Sequence[str] = (), command: Sequence[str] | None = None
+    config: DictConfig,
+    overrides: Sequence[str] = (),
+    command: Sequence[str] | None = None,
+    given: Mapping[str, Any] | None = None,
+    code_of: RunFolder | None = None,
 ) -> tuple[RunFolder, DictConfig]:
     """Make the run's folder and write what is known before the start.
 
@@ -25,6 +30,8 @@ def open_run(
         config: The composed configuration; ``run_id`` and ``run_dir`` are filled in, in a copy: another run may follow.
         overrides: What the user wrote, kept in ``overrides.yaml``.
         command: The words of the command; those of this process by default.
+        given: What a file in place of an experiment says, kept in ``given.yaml``.
+        code_of: A run whose recorded code this process runs; by default it is what git says of the current folder.
 
     Returns:
         The folder and the resolved configuration, as recorded in ``config.yaml``.
@@ -38,7 +45,9 @@ def open_run(
     resolved = resolve(config)
     write_text(folder.config, OmegaConf.to_yaml(resolved))
     write_text(folder.overrides, OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
-    Provenance().write(folder, seed=resolved.seed, fingerprint=fingerprint(resolved), command=command)
+    if given is not None:
+        write_yaml(folder.given, dict(given))
+    Provenance(code_of=code_of).write(folder, seed=resolved.seed, fingerprint=fingerprint(resolved), command=command)
     return folder, resolved
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from harness.errors import ConfigurationError
 from harness.launch.sweep.folder import SweepFolder
 from harness.launch.sweep.freeze import link_the_rest
 from harness.records.code import code_diff, code_state
+from harness.records.provenance import read_provenance
 from harness.records.run_folder import RunFolder
 
 
@@ -23,7 +23,7 @@ def recorded_code(run: RunFolder) -> Path | None:
     """The folder to run it from.
 
     Returns:
-        None where the code as it is now is the recorded one, or none was recorded.
+        None where it is the current folder: its code is the recorded one, or none was recorded.
 
     Raises:
         ConfigurationError: The code is recorded and cannot be had here; where it can is told.
@@ -31,13 +31,13 @@ def recorded_code(run: RunFolder) -> Path | None:
     sweep = run.path.absolute().parent
     if SweepFolder.is_one(sweep):
         return SweepFolder(sweep).code(SweepFolder(sweep).plan())
-    about = json.loads(run.provenance.read_text()) if run.provenance.is_file() else {}
+    about = read_provenance(run)
     state = about.get("code") or {}
     commit = state.get("commit")
+    project = Path(about.get("folder") or Path.cwd())
     if not commit:
-        return None
+        return project if project.is_dir() and project != Path.cwd() else None
     diff = run.code_diff.read_bytes() if run.code_diff.is_file() else b""
-    project = Path(about.get("folder") or ".")
     if code_state(project).commit == commit and code_diff(project).patch == diff:
         return None if project == Path.cwd() else project
     return _restored(run, state, project, diff)

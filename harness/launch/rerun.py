@@ -9,20 +9,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from harness.check.find import require_valid
-from harness.config.compose import compose_config, resolve
-from harness.config.fingerprint import SEEDS, deciding
-from harness.config.words import quoted
+from harness.config.compose import resolve
+from harness.config.written import written_keys
 from harness.errors import ConfigurationError
+from harness.launch.changes import TRUST, require_trust
 from harness.launch.command import build_manager
-from harness.launch.difference import differing
-from harness.launch.recomposed import recomposed, recorded_words
+from harness.launch.recompose import Begun, Recomposed
 from harness.launch.recorded_code import recorded_code
+from harness.launch.since import changed_since
+from harness.launch.slurm.accepted import submitting
 from harness.launch.sweep.folder import SweepFolder
-from harness.launch.sweep.start import start_sweep
+from harness.launch.sweep.prepare import make_single
+from harness.launch.sweep.start import start_runs, submit_runs
 from harness.records.run_folder import RunFolder
+
+CODE_OF = "HARNESS_CODE_OF"  # variable: the run whose recorded code a process runs
+SHOWN = 8  # keys of a note
 
 
 def rerun(path: str, overrides: Sequence[str], here: bool = False, dry: bool = False) -> tuple[str, int]:
@@ -30,7 +34,7 @@ def rerun(path: str, overrides: Sequence[str], here: bool = False, dry: bool = F
 
     Args:
         path: The run.
-        overrides: Values on top of what is recorded.
+        overrides: Words that count as if they had been given when it began.
         here: Whether to take the code as it is now.
         dry: Whether to tell what would run instead.
 
@@ -38,54 +42,73 @@ def rerun(path: str, overrides: Sequence[str], here: bool = False, dry: bool = F
         What to print, and the exit code.
 
     Raises:
-        ConfigurationError: It is not a run, an override is no value of it, or its code cannot be had.
+        ConfigurationError: It is not a run, an override is wrong, or its code cannot be had.
     """
-    run = RunFolder.open(path)
-    config = rerun_config(run, overrides)
+    run, is_restored = RunFolder.open(path), os.environ.pop(CODE_OF, "") != ""
     code = None if here else recorded_code(run)
-    if dry:
-        where = code or Path.cwd()
-        return f"# would run {run.shown()} again with the code in {where}\n{OmegaConf.to_yaml(config)}", 0
+    for warning in () if is_restored else changed_since(run, here):
+        _say(f"warning: {warning}")
     if code is not None:
-        return "", _elsewhere(run, overrides, code)
-    words = [*recorded_words(run), *overrides]
-    if config.cluster.launcher == "slurm":
-        return _submitted(run, config, words)
-    require_valid(config, words)
-    manager = build_manager(config, words)
+        return "", _elsewhere(run, overrides, code, dry)
+    again = recomposed(run, overrides)
+    if dry:
+        what = f"# would run {run.shown()} again with the code in {Path.cwd()}"
+        return f"{what}\n{OmegaConf.to_yaml(resolve(again.config))}", 0
+    return _start(again, run if is_restored else None)
+
+
+def recomposed(run: RunFolder, overrides: Sequence[str]) -> Recomposed:
+    """The configuration for a new run beside the old one.
+
+    Raises:
+        ConfigurationError: An override is wrong, or what it decides beside itself cannot be known.
+    """
+    require_trust(run, OmegaConf.load(run.config).get("trusted_modules") or [], overrides)
+    said = [word for word in overrides if not word.startswith(TRUST)]
+    try:
+        begun = Begun(run)
+        if said and not begun.is_explained:
+            raise ConfigurationError("no word says how its model or data are made.")
+    except ConfigurationError as error:
+        if said:
+            raise ConfigurationError(
+                f"{run.shown()} cannot be composed again, so what {' '.join(said)} decides beside itself is not known: "
+                f"{error.message}",
+                "Run it again as it was, without overrides, or start a new run.",
+            ) from error
+        again = Recomposed(_as_recorded(run), list(overrides))
+    else:
+        again = begun.again(overrides)
+        if said and again.kept:
+            more = f" and {len(again.kept) - SHOWN} more" if len(again.kept) > SHOWN else ""
+            _say(f"kept as recorded, where no word says so: {', '.join(again.kept[:SHOWN])}{more}")
+    if "output_root" not in {word.partition("=")[0] for word in overrides}:
+        root = run.path.absolute().parent
+        root = root.parent if SweepFolder.is_one(root) else root
+        with open_dict(again.config):
+            again.config.output_root = str(root.parent)
+    return again
+
+
+def _start(again: Recomposed, code_of: RunFolder | None) -> tuple[str, int]:
+    """Run it here, or hand it to Slurm."""
+    if again.config.cluster.launcher == "slurm":
+        sweep = make_single(again.config, again.words, again.given, code_of)
+        plan = sweep.plan()
+        with submitting(sweep):
+            submit_runs(sweep, plan, plan.runs)
+        return f"sweep: {sweep.shown()}\n", 0 if start_runs(sweep, plan, plan.runs, wait=False) else 1
+    manager = build_manager(again.config, again.words)
+    manager.given, manager.written, manager.code_of = again.given, written_keys(again.given, again.words), code_of
     manager.train()
     return f"run: {manager.run.shown()}\n", 0
 
 
-def _submitted(run: RunFolder, config: DictConfig, words: list[str]) -> tuple[str, int]:
-    """As a run of Slurm's, which is composed from words like every one; they have to give the record."""
-    words = [*words, f"output_root={quoted(str(config.output_root))}"]
-    found = [key for key, *_ in differing(_decides(config), _decides(resolve(compose_config(words))))]
-    if found:
-        raise ConfigurationError(
-            f"{run.shown()} was a run on Slurm, and its words no longer give what it was trained with: "
-            f"{', '.join(found[:5])} would differ.",
-            "Add cluster=local to run it on this machine from its record.",
-        )
-    sweep, well = start_sweep(words, again=True)
-    return f"sweep: {sweep.shown()}\n", 0 if well else 1
-
-
-def _decides(config: DictConfig) -> dict[str, Any]:
-    return deciding(config) | {key: OmegaConf.select(config, key) for key in SEEDS}
-
-
-def rerun_config(run: RunFolder, overrides: Sequence[str]) -> DictConfig:
-    """The recorded configuration with overrides, for a new run beside the old one."""
-    config = recomposed(run, overrides)
-    root = run.path.absolute().parent
-    root = root.parent if SweepFolder.is_one(root) else root
+def _as_recorded(run: RunFolder) -> DictConfig:
+    """The recorded configuration, without the old run's places."""
+    config = OmegaConf.load(run.config)
     place = str(config.get("run_dir") or ""), str(config.get("run_id") or "")
-    tree: Any = _placed(OmegaConf.to_container(config), *place)
-    tree |= {"run_id": None, "run_dir": None}
-    if "output_root" not in {word.partition("=")[0] for word in overrides}:
-        tree["output_root"] = str(root.parent)
-    return OmegaConf.create(tree)
+    return OmegaConf.create(_placed(OmegaConf.to_container(config), *place) | {"run_id": None, "run_dir": None})
 
 
 def _placed(tree: Any, run_dir: str, run_id: str) -> Any:
@@ -99,8 +122,14 @@ def _placed(tree: Any, run_dir: str, run_id: str) -> Any:
     return "${run_id}" if run_id and tree == run_id else tree
 
 
-def _elsewhere(run: RunFolder, overrides: Sequence[str], code: Path) -> int:
+def _elsewhere(run: RunFolder, overrides: Sequence[str], code: Path, dry: bool) -> int:
     """The same command from the folder of the recorded code, whose own harness it is where that has one."""
     path = os.pathsep.join(filter(None, (str(code), os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-P", "-m", "harness.cli", "rerun", str(run.path.absolute()), *overrides, "--here"]
-    return subprocess.run(command, cwd=code, env={**os.environ, "PYTHONPATH": path}, check=False).returncode
+    where = str(run.path.absolute())
+    command = [sys.executable, "-P", "-m", "harness.cli", "rerun", where, *overrides, "--here"]
+    environment = {**os.environ, "PYTHONPATH": path, CODE_OF: where}
+    return subprocess.run([*command, *(["--dry-run"] * dry)], cwd=code, env=environment, check=False).returncode
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

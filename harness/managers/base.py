@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.config.unknown import nested, unknown_keys
+from harness.records.run_folder import RunFolder
 from harness.records.summary import RunSummary
 
 
@@ -20,10 +21,14 @@ class BaseTrainingManager(ABC):
         config: A composed configuration.
 
     Attributes:
-        written: What a file given in place of an experiment asks for, and where (`harness.config.written`).
+        given: What a file in place of an experiment says (`harness.config.classic.experiment_from`).
+        written: What that asks for, and where (`harness.config.written`).
+        code_of: A run that is repeated, whose recorded code this process runs.
     """
 
+    given: Mapping[str, Any] | None = None
     written: Mapping[str, str] = {}
+    code_of: RunFolder | None = None
 
     def __init__(self, config: DictConfig) -> None:
         self.config = config

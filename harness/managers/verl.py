@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.check.find import require_valid
-from harness.config.classic import data_files
+from harness.config.classic import data_files, experiment_from
 from harness.config.written import written_keys
 from harness.errors import ConfigurationError, Hang, HarnessError
 from harness.launch.again import give_up
@@ -70,7 +70,7 @@ class VERLTrainingManager(RLTrainingManager):
         )
         super().__init__(composed)
         if not made:
-            self.written = written_keys(plain(config), words)
+            self.given, self.written = experiment_from(plain(config)), written_keys(plain(config), words)
         self.overrides = list(overrides) if made else words
         self.save_last = save_last
         self.run: RunFolder | None = None
@@ -181,7 +181,7 @@ class VERLTrainingManager(RLTrainingManager):
 
     def _start(self, config: DictConfig) -> RunSummary:
         require_valid(config, self.overrides, self.written)
-        return self._supervise(*open_run(config, self.overrides))
+        return self._supervise(*open_run(config, self.overrides, given=self.given, code_of=self.code_of))
 
     def _supervise(self, run: RunFolder, config: DictConfig, stops: Stops | None = None) -> RunSummary:
         self.run = run

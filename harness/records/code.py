@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git knows it in every repository
 MAX_FILE_BYTES = 1_000_000  # an untracked file above this is data, not code
+ENVIRONMENT = "(a virtual environment)"  # why a folder is left out
 _PATCH_OPTIONS = (
     "--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty",
     "--src-prefix=a/", "--dst-prefix=b/",
@@ -107,7 +108,7 @@ def _untracked(root: Path, exclude: tuple[str, ...]) -> tuple[list[str], list[st
     environments = [
         top for top in dict.fromkeys(name.partition("/")[0] for name in names) if (root / top / "pyvenv.cfg").exists()
     ]
-    left_out = [f"{top}/ (a virtual environment)" for top in environments]
+    left_out = [f"{top}/ {ENVIRONMENT}" for top in environments]
     for name in names:
         if name.partition("/")[0] in environments:
             continue

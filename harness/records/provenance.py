@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import platform
 import shlex
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from harness.records.atomic import write_json
-from harness.records.code import code_diff, code_state, own_state
+from harness.records.code import CodeDiff, code_diff, code_state, own_state
 from harness.records.masking import mask_arguments, recorded_environment
 
 if TYPE_CHECKING:
@@ -39,13 +40,23 @@ class Provenance:
     Args:
         folder: The user's project; by default the current folder.
         exclude: Untracked paths that are no code, relative to the top of the repository.
+        code_of: A run whose recorded code lies in ``folder``, where git may know nothing of it.
     """
 
-    def __init__(self, folder: Path | None = None, exclude: Iterable[str] = ("outputs",)) -> None:
+    def __init__(
+        self, folder: Path | None = None, exclude: Iterable[str] = ("outputs",), code_of: RunFolder | None = None
+    ) -> None:
         folder = folder or Path.cwd()
-        self.diff = code_diff(folder, exclude)
         self.common = collect(folder=folder)
-        self.common["code"]["left_out_of_diff"] = list(self.diff.left_out)
+        if code_of is not None:
+            recorded = read_provenance(code_of)
+            self.diff = CodeDiff(code_of.code_diff.read_bytes() if code_of.code_diff.is_file() else b"")
+            inside = Path(__file__).resolve().is_relative_to(folder.resolve())  # the harness is a part of that code
+            names = ("folder", "code", "harness") if inside else ("folder", "code")
+            self.common |= {name: recorded[name] for name in names if name in recorded}
+        else:
+            self.diff = code_diff(folder, exclude)
+            self.common["code"]["left_out_of_diff"] = list(self.diff.left_out)
 
     def write(
         self,
@@ -88,11 +99,25 @@ def collect(folder: Path | None = None) -> dict[str, Any]:
         "fingerprint": None,
         "code": asdict(code_state(folder)),
         "harness": {"version": version("rl-harness"), **asdict(own_state())},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": versions(),
         "machine": machine(),
         "devices": devices(),
         "environment": recorded_environment(os.environ),
     }
+
+
+def read_provenance(run_folder: RunFolder) -> dict[str, Any]:
+    """What is recorded of a run; empty in a record without.
+
+    Raises:
+        ValueError: It is no JSON.
+    """
+    return json.loads(run_folder.provenance.read_text()) if run_folder.provenance.is_file() else {}
+
+
+def versions() -> dict[str, str | None]:
+    """Python's and those of `PACKAGES`, as they are now."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def version(distribution: str) -> str | None:

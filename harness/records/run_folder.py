@@ -115,6 +115,11 @@ class RunFolder:
         return self.path / "code.diff"
 
     @property
+    def given(self) -> Path:
+        """What a file in place of an experiment said (``--config``); not there without one."""
+        return self.path / "given.yaml"
+
+    @property
     def status(self) -> Path:
         """The state of the run; read it with `read_status`, which tells a dead run from a running one."""
         return self.path / "status.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from harness.records.provenance import read_provenance
 from harness.records.run_folder import RunFolder
 
 MOST, LONGEST_GROUP = 64, 128  # characters of a tag and of a group, by W&B's rules
@@ -43,7 +43,7 @@ class Identity:
 def identity_of(run: RunFolder) -> Identity:
     """Read it from ``config.yaml``, ``overrides.yaml`` and ``provenance.json``."""
     config = _yaml(run.config) or {}
-    provenance = json.loads(run.provenance.read_text()) if run.provenance.is_file() else {}
+    provenance = read_provenance(run)
     words = _yaml(run.overrides) or []
     about = config.get("tracking") or {}
     config["harness"] = {

@@ -6,15 +6,20 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from harness.check.find import find_problems
 from harness.config.compose import resolved_tree
 from harness.config.fingerprint import fingerprint
+from harness.config.origins import Origins
 from harness.config.variants import Variants, values_in
 from harness.errors import ConfigurationError
 from harness.launch.sweep.points import Point
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,18 @@ def plan_alike(points: Sequence[Planned], sweep: Path) -> list[Planned]:
 
 
 def _plan(variants: Variants, each: Planned, sweep: Path) -> Planned:
+    with variants.at(each.point.words, each.point.differs) as (config, origins):
+        return plan_composed(config, origins, each, sweep)
+
+
+def plan_composed(config: DictConfig, origins: Origins, each: Planned, sweep: Path) -> Planned:
+    """Check and resolve what a point composes to, at its place in the sweep's folder.
+
+    Raises:
+        ConfigurationError: It does not resolve.
+    """
     place = {"run_id": each.run_id, "run_dir": str(sweep / each.run_id)}
-    with variants.at(each.point.words, each.point.differs) as (config, origins), values_in(config, place):
+    with values_in(config, place):
         tree = resolved_tree(config)
         found = find_problems(config, each.point.words, origins, tree)
     if problems := tuple(str(problem) for problem in found if not problem.warning):

@@ -11,15 +11,16 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from harness.config.compose import compose_config
+from harness.config.origins import Origins
 from harness.errors import ConfigurationError
 from harness.launch.sweep.devices import shares
 from harness.launch.sweep.finished import finished_runs, same_code
 from harness.launch.sweep.folder import Plan, PlannedRun, SweepFolder
 from harness.launch.sweep.freeze import freeze
 from harness.launch.sweep.plan import plan_points
-from harness.launch.sweep.planned import Planned
+from harness.launch.sweep.planned import Planned, plan_composed
 from harness.launch.sweep.points import Point, expand
-from harness.records.atomic import write_text
+from harness.records.atomic import write_text, write_yaml
 from harness.records.provenance import Provenance
 from harness.records.run_folder import RunFolder
 from harness.records.status import StatusWriter
@@ -86,8 +87,37 @@ def open_sweep(sweep: SweepFolder, config: DictConfig, words: Sequence[str]) -> 
     return Plan(list(words), str(cluster["launcher"]), str(project), where, [], [], cluster)
 
 
+def make_single(
+    config: DictConfig, words: Sequence[str], given: Mapping[str, Any] | None, code_of: RunFolder | None
+) -> SweepFolder:
+    """A sweep of one run, as Slurm's always are in one, from a configuration that is composed already.
+
+    Args:
+        config: The composition.
+        words: That stand for it in the record.
+        given: What a file in place of an experiment said, for the record too.
+        code_of: As in `harness.records.provenance.Provenance`.
+
+    Raises:
+        ConfigurationError: It has a problem.
+    """
+    sweep, alone = new_sweep(config), Planned(Point(tuple(words), ()), "run")
+    planned = plan_composed(config, Origins(tuple(words), Path.cwd()), alone, sweep.path)
+    if planned.problems:
+        raise ConfigurationError("\n".join(planned.problems))
+    plan = open_sweep(sweep, OmegaConf.create(planned.record), words)
+    _, (run,) = add_runs(sweep, plan, [planned], {}, code_of)
+    if given is not None:
+        write_yaml(sweep.run(run).given, dict(given))
+    return sweep
+
+
 def add_runs(
-    sweep: SweepFolder, plan: Plan, planned: Sequence[Planned], done: Mapping[tuple[str, int], str]
+    sweep: SweepFolder,
+    plan: Plan,
+    planned: Sequence[Planned],
+    done: Mapping[tuple[str, int], str],
+    code_of: RunFolder | None = None,
 ) -> tuple[Plan, list[PlannedRun]]:
     """Write what further runs need, and then the plan that has them.
 
@@ -97,13 +127,14 @@ def add_runs(
         planned: Points that can run.
         done: Runs that have finished before, by fingerprint and seed; their points are not run, and those of other
             sweeps are noted.
+        code_of: As in `harness.records.provenance.Provenance`.
 
     Returns:
         The plan, and what it has more.
     """
     noted = {*(sweep.run(run).shown() for run in plan.runs), *(each["run"] for each in plan.finished)}
     before = {each.point.label: done.get((each.fingerprint, each.seed), "") for each in planned}
-    provenance = Provenance(Path(plan.project))
+    provenance = Provenance(Path(plan.project), code_of=code_of)
     finished = [
         {"label": label, "run": run, "code": "the same" if same_code(run, provenance) else "other"}
         for label, run in before.items()

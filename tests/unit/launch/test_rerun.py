@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from harness.cli import main
-from harness.config.compose import compose_config, resolve
+from harness.config.compose import compose_config
 from harness.config.fingerprint import fingerprint
 from harness.errors import ConfigurationError
 from harness.launch.record import open_run
 from harness.launch.recorded_code import recorded_code
-from harness.launch.rerun import rerun, rerun_config
+from harness.launch.rerun import recomposed
+from harness.launch.sweep.folder import SweepFolder
 from harness.launch.sweep.prepare import make_sweep
+from harness.records.provenance import read_provenance, version
 
 WORDS = ["experiment=quickstart_tiny"]
 
@@ -69,12 +74,13 @@ def test_a_sweeps_run_has_the_sweeps_frozen_source(project: Path) -> None:
     sweep = make_sweep([*WORDS, "seed=1,2"])
     run = sweep.run(sweep.plan().runs[1])
     assert recorded_code(run) == sweep.code(sweep.plan())
-    assert rerun_config(run, []).output_root == str(project / "outputs")
+    assert recomposed(run, []).config.output_root == str(project / "outputs")
 
 
 def test_the_same_experiment_in_a_folder_of_its_own(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run, recorded = open_run(compose_config([*WORDS, "seed=4"]), WORDS)
-    config = rerun_config(run, [])
+    words = [*WORDS, "seed=4"]
+    run, recorded = open_run(compose_config(words), words)
+    config = recomposed(run, []).config
     assert (config.run_id, config.run_dir, config.seed) == (None, None, 4)
     again, resolved = open_run(config, WORDS)
     assert again.path != run.path
@@ -86,36 +92,62 @@ def test_the_same_experiment_in_a_folder_of_its_own(project: Path, capsys: pytes
     shown = capsys.readouterr().out
     assert shown.startswith(f"# would run {run.shown()} again with the code in {project}\n"), repr(shown[:300])
     assert "\nseed: 9\n" in shown
+    assert "seed: 4\n" not in shown, "whatever takes the seed's value takes the new one's"
 
 
-def test_a_seed_reaches_all_that_follows_it_and_nothing_else(project: Path) -> None:
-    run, recorded = open_run(compose_config([*WORDS, "seed=4", "data.seed=7"]), [*WORDS, "seed=4", "data.seed=7"])
-    config = resolve(rerun_config(run, ["seed=9"]))
-    assert config.seed == 9
-    assert config.data.seed == 7, "what was given a value of its own does not follow"
-    assert config.prepare.model.seed == 9
-    assert (
-        config.actor_rollout_ref.rollout.seed
-        == resolve(compose_config([*WORDS, "seed=9"])).actor_rollout_ref.rollout.seed
-    )
-    assert config.actor_rollout_ref.model.path != recorded.actor_rollout_ref.model.path, "each seed has its own model"
-    assert fingerprint(config) == fingerprint(recorded)
-
-
-def test_groups_can_be_chosen_anew(project: Path) -> None:
+def test_the_code_of_then_is_the_code_of_the_new_run_too(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run, _ = open_run(compose_config(WORDS), WORDS)
-    config = resolve(rerun_config(run, ["algorithm=dr_grpo", "name=other"]))
-    asked = resolve(compose_config([*WORDS, "algorithm=dr_grpo", "name=other"]))
-    assert fingerprint(config) == fingerprint(asked)
-    assert config.name == "other"
+    (project / "mine.py").write_text("VERSION = 3\n")
+    code = recorded_code(run)
+    assert code is not None
+    assert main(["rerun", str(run.path), "seed=9", "--dry-run"]) == 0
+    assert f"again with the code in {code}" in capfd.readouterr().out
+    words = [*WORDS, "seed=9"]
+    again = open_run(compose_config(words), words, code_of=run)[0]
+    assert again.code_diff.read_bytes() == run.code_diff.read_bytes()
+    assert read_provenance(again)["code"] == read_provenance(run)["code"]
+    assert recorded_code(again) == code
 
 
-def test_what_a_file_gave_stays(project: Path) -> None:
-    config = compose_config(WORDS)
-    config.data.train_batch_size, config.data.seed = 8, 3  # as read from a file that is gone
-    run, _ = open_run(config, WORDS)
-    again = resolve(rerun_config(run, ["seed=9"]))
-    assert (again.data.train_batch_size, again.data.seed, again.prepare.model.seed) == (8, 3, 9)
+def test_what_the_record_cannot_bring_back_is_told(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "big.bin").write_bytes(bytes(1_500_000))
+    run, _ = open_run(compose_config(WORDS), WORDS)
+    about = read_provenance(run)
+    about["versions"] |= {"torch": "1.0", "python": "2.7", "vllm": None}
+    about["harness"] = {"version": "1", "repository": "/elsewhere", "commit": "c" * 40, "dirty": False}
+    run.provenance.write_text(json.dumps(about))
+    assert main(["rerun", str(run.path), "--dry-run"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith(f"warning: {run.shown()} was made with python 2.7 (now 3.")
+    assert f"torch 1.0 (now {about['versions']['torch'] and version('torch')})" in told[0]
+    assert "the harness at commit cccccccccccc (now " in told[0]
+    assert told[1] == "warning: its record does not hold big.bin (1.5 MB): what is there now is taken."
+    assert len(told) == 2
+
+
+def test_a_run_of_slurms_goes_to_slurm_again(project: Path, programs: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        *WORDS,
+        "cluster=slurm",
+        "device=cpu",
+        "rollout=builtin",
+        "cluster.gpus_per_node=0",
+        "cluster.time='1:00:00'",
+    ]
+    run = make_sweep([*words, "seed=1,2"])
+    first = run.run(run.plan().runs[0])
+    programs.say("sbatch", "echo 7")
+    assert main(["rerun", str(first.path), "seed=9", "--here"]) == 0
+    path = capsys.readouterr().out.strip().splitlines()[-1].removeprefix("sweep: ")
+    sweep = SweepFolder.open(path)
+    (planned,) = sweep.plan().runs
+    assert sweep.path.parent == run.path.parent
+    assert len(programs.calls("sbatch")) == 1
+    new, old = (OmegaConf.load(each.config) for each in (sweep.run(planned), first))
+    assert (new.cluster, planned.seed, new.data.seed) == (old.cluster, 9, 9)
+    assert fingerprint(new) == fingerprint(old)
+    assert main(["rerun", str(first.path), "cluster=local", "--here", "--dry-run"]) == 0
+    assert "launcher: local" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -123,7 +155,7 @@ def test_what_a_file_gave_stays(project: Path) -> None:
     [
         ([], "harness rerun: name a run."),
         (["nowhere"], "nowhere: no such run folder"),
-        (["RUN", "no.such=1"], "no.such=1: no.such is not a key of"),
+        (["RUN", "no.such=1"], "no: there is no such key or group."),
     ],
 )
 def test_what_is_asked_wrongly(
@@ -132,16 +164,3 @@ def test_what_is_asked_wrongly(
     run, _ = open_run(compose_config(WORDS), WORDS)
     assert main(["rerun", *(str(run.path) if word == "RUN" else word for word in words)]) == 2
     assert message in capsys.readouterr().err
-
-
-def test_a_run_of_slurms_whose_words_no_longer_give_it(project: Path) -> None:
-    words = [*WORDS, "cluster=slurm", "cluster.gpus_per_node=1"]
-    config = compose_config(words)
-    config.data.train_batch_size = 8
-    run, _ = open_run(config, words)
-    with pytest.raises(
-        ConfigurationError, match=r"no longer give what it was trained with: data.train_batch_size"
-    ) as caught:
-        rerun(str(run.path), [], here=True)
-    assert "cluster=local" in caught.value.remedy
-    assert rerun_config(run, ["cluster=local"]).cluster.launcher == "local"
