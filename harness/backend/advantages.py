@@ -11,7 +11,7 @@ import torch
 
 from harness.components.kinds import reads_components_alone
 from harness.errors import ComponentError
-from harness.scoring.service import FAILED
+from harness.scoring.failures import FAILED
 
 
 class MissingColumns(ComponentError):
