@@ -15,6 +15,7 @@ import statistics
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import date
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -70,6 +71,13 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def comment(name: str) -> str:
+    """What the algorithm's file says at its head: the paper, the formula, and what is not as in the paper."""
+    lines = (ROOT / "conf" / "algorithm" / f"{name}.yaml").read_text().splitlines()
+    head = takewhile(lambda line: line.startswith("#"), lines)
+    return " ".join(line.lstrip("# ") for line in head if not line.startswith("# @package"))
 
 
 # --- how far it is from its references --------------------------------------------------------------------------------
@@ -191,7 +199,7 @@ def page(results: dict[str, Any], words: str) -> str:
         )
     lines += ["", "## What each name sets", ""]
     for name, row in sorted(results.items()):
-        lines += [f"- `{name}`: " + ", ".join(f"`{key}`" for key in row["keys"])]
+        lines += [f"- `{name}`: {comment(name)}\\", "  " + ", ".join(f"`{key}`" for key in row["keys"])]
     return "\n".join(lines) + "\n"
 
 

@@ -31,6 +31,14 @@ class Groups:
         centred = values_N - self.spread(self.mean(values_N))
         return (self.sum(centred.square()) / (self.sizes - 1).clamp(min=1)).sqrt()
 
+    def range(self, values_N: torch.Tensor) -> torch.Tensor:
+        """(groups,) differences between the largest and the smallest value."""
+        empty_G = torch.zeros(len(self.sizes), dtype=values_N.dtype)
+        most_G, least_G = (
+            empty_G.scatter_reduce(0, self.of_row, values_N, which, include_self=False) for which in ("amax", "amin")
+        )
+        return most_G - least_G
+
     def spread(self, values_G: torch.Tensor) -> torch.Tensor:
         """(N,), each row's group's value."""
         return values_G[self.of_row]

@@ -49,6 +49,11 @@ def call_advantage_fn(function: Callable[..., Any], batch: dict[str, Any]) -> tu
     )
 
 
+def wants_greedy(function: Callable[..., Any] | None) -> bool:
+    """Whether an advantage function names ``greedy_scores``, so that a greedy response to each prompt is generated."""
+    return function is not None and "greedy_scores" in inspect.signature(function).parameters
+
+
 def group_index(uid: np.ndarray) -> np.ndarray:
     """Group ids as integers, (rows,), in the order the groups first appear."""
     first_seen: dict[Any, int] = {}
@@ -132,7 +137,7 @@ def _checked(
         raise ComponentError(f"{where} of shape {tuple(tensor.shape)}; the batch's is {tuple(like.shape)}.")
     if not tensor.is_floating_point():
         raise ComponentError(f"{where} of type {tensor.dtype}; a floating-point type is needed.")
-    tensor = tensor.detach().float() * mask
+    tensor = torch.where(mask > 0, tensor.detach().float(), 0.0)  # whatever stands outside the response
     if not torch.isfinite(tensor).all():
         raise ComponentError(f"{where} with NaN or infinite values.")
     return tensor

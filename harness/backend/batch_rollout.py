@@ -19,7 +19,7 @@ import transfer_queue as tq
 from verl.trainer.distillation import is_distillation_enabled
 from verl.utils.tokenizer.continuous_token_wiring import create_continuous_token_builder
 
-from harness.backend.greedy_baseline import greedy_score
+from harness.backend.greedy_baseline import greedy_columns
 from harness.backend.rewards import TextSamples, sample_from_row, scores_text
 from harness.backend.trajectories import (
     Rollouts,
@@ -60,8 +60,8 @@ class BatchRolloutManager:
         hf_model_type: The model's ``model_type``, which selects verl's chat-template rules.
         servers: Handles of the generation servers.
         reward_workers: Handles of verl's reward workers.
-        with_greedy: Whether a greedy response to each training prompt is scored too, as ReMax's baseline; its score is
-            the column ``greedy_scores`` of the prompt's rows.
+        with_greedy: Whether a greedy response to each training prompt is scored too, as ReMax's baseline; see
+            `harness.backend.greedy_baseline.greedy_columns`.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class BatchRolloutManager:
             response.reward_score = score["reward_score"]
             response.extra_fields["reward_extra_info"] = score["reward_extra_info"]
             if session == n:
-                row["greedy_scores"] = greedy_score(score["reward_score"], score["reward_extra_info"])
+                row |= greedy_columns(score["reward_score"], score["reward_extra_info"])
         kept = [place for place, (_, session) in enumerate(repeated) if session < n]
         return pack_rollouts(
             "val" if validate else "train", rows, [repeated[i] for i in kept], [responses[i] for i in kept]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,9 @@ import transfer_queue as tq
 from tensordict import NonTensorStack
 from transfer_queue import KVBatchMeta
 
+from harness.backend.advantages import wants_greedy
 from harness.backend.columns import objects_of, read_columns, write_columns
+from harness.backend.greedy_baseline import GREEDY_FAILED
 from harness.backend.outcomes import keep_prompts, rows_by_prompt
 from harness.backend.reward_setup import batch_scoring_service, limits_of
 from harness.backend.rewards import sample_for_a_batch
@@ -54,8 +57,13 @@ class SampledBatches:
         if partition == "val":
             return batch, {}
         metrics = note_means(notes) | {"reward/mean": float(rewards.mean())}
-        if self.drop:
-            batch = self._without_failed_groups(batch, notes)
+        failed = failed_prompts(batch, [bool(note.get(FAILED)) for note in notes])
+        if wants_greedy(self.trainer.advantage_fn):
+            greedy = failed_prompts(batch, read_columns(batch, GREEDY_FAILED)[GREEDY_FAILED])
+            metrics["scoring/greedy_failed_sum"] = float(len(greedy))
+            failed |= greedy
+        if self.drop and failed:
+            batch = _without_prompts(batch, failed)
         if self.trainer.steps.oversample > 1:
             batch, further = self.trainer.steps.choose(batch, prompts)
             metrics |= further
@@ -131,16 +139,26 @@ class SampledBatches:
             for row in range(len(batch))
         ]
 
-    def _without_failed_groups(self, batch: KVBatchMeta, notes: list[dict[str, Any]]) -> KVBatchMeta:
-        rows = rows_by_prompt(batch)
-        whole = [uid for uid, places in rows.items() if not any(notes[row].get(FAILED) for row in places)]
-        if not whole:
-            raise TrainingError(
-                "scoring.on_error=drop: every group of this step has a response that could not be scored.",
-                "See the reasons in the log, or set scoring.on_error=zero.",
-                stage="generating",
-            )
-        return keep_prompts(batch, whole) if len(whole) < len(rows) else batch
+
+def failed_prompts(batch: KVBatchMeta, failed: Sequence[bool]) -> set[str]:
+    """The prompts of which a response could not be scored.
+
+    Args:
+        batch: The responses.
+        failed: For each of them, whether it could not.
+    """
+    return {uid for uid, places in rows_by_prompt(batch).items() if any(failed[row] for row in places)}
+
+
+def _without_prompts(batch: KVBatchMeta, failed: set[str]) -> KVBatchMeta:
+    whole = [uid for uid in rows_by_prompt(batch) if uid not in failed]
+    if not whole:
+        raise TrainingError(
+            "scoring.on_error=drop: every group of this step has a response that could not be scored.",
+            "See the reasons in the log, or set scoring.on_error=zero.",
+            stage="generating",
+        )
+    return keep_prompts(batch, whole)
 
 
 def _of_the_response(result: RewardResult) -> RewardResult:

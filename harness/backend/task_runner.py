@@ -7,7 +7,6 @@ from a registry that refuses another ``sync``. verl is imported inside, so that 
 from __future__ import annotations
 
 import json
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +66,12 @@ class TaskRunner:
             tq.close()
 
     def _rollout_manager(self) -> Any:
+        from harness.backend.advantages import wants_greedy
         from harness.backend.batch_rollout import BatchRolloutManager, batch_rollout_applies
         from harness.backend.reward_setup import wants_whole_batches
 
         trainer = self.trainer
-        with_greedy = trainer.advantage_fn is not None and "greedy_scores" in signature(trainer.advantage_fn).parameters
+        with_greedy = wants_greedy(trainer.advantage_fn)
         if with_greedy and wants_whole_batches(self.config):
             raise ConfigurationError(
                 "advantage_fn needs greedy_scores, and a reward_manager that scores whole batches gives none.",

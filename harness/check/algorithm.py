@@ -30,6 +30,7 @@ def algorithm_problems(config: DictConfig) -> Iterator[Problem]:
     yield from _whole_batches(config)
     yield from _greedy_baseline(config)
     yield from _weights_without_use(config)
+    yield from _off_policy(config)
     try:
         Limits(**OmegaConf.to_container(config.scoring, resolve=True))
     except (ConfigurationError, TypeError) as error:
@@ -87,6 +88,20 @@ def _greedy_baseline(config: DictConfig) -> Iterator[Problem]:
     if chosen := config.actor_rollout_ref.rollout.agent.get("agent_loop_manager_class"):
         message = f"{key}={chosen} does not generate the greedy response to each prompt that {named} needs."
         yield Problem("algorithm", key, message, "Leave it null, or choose another algorithm.", chosen)
+
+
+def _off_policy(config: DictConfig) -> Iterator[Problem]:
+    """OPO's baseline is optimal for the policy that responses were sampled from: one update a step."""
+    target = str((config.get("advantage_fn") or {}).get("_target_") or "")
+    if target != "harness.advantages.opo.opo" and (target or config.algorithm.adv_estimator != "opo"):
+        return
+    batch, actor = config.data.train_batch_size, config.actor_rollout_ref.actor
+    for name, value, wanted in (("ppo_mini_batch_size", actor.ppo_mini_batch_size, batch),
+                                ("ppo_epochs", actor.ppo_epochs, 1)):  # fmt: skip
+        if value != wanted:
+            key = f"actor_rollout_ref.actor.{name}"
+            message = f"{key}={value}: OPO is strictly on-policy, and this makes several updates a step."
+            yield Problem("algorithm", key, message, f"Use {wanted}.", value, warning=True)
 
 
 def _weights_without_use(config: DictConfig) -> Iterator[Problem]:

@@ -125,7 +125,7 @@ IGNORED = (
             warning=True),
     Ignored(
         ("algorithm.gamma",),
-        _estimator_not_in("gae", "reinforce_plus_plus", "remax"),
+        _estimator_not_in("gae", "reinforce_plus_plus"),
         "these advantages do not discount",
         "Leave it out, or use an algorithm with rewards to go (ppo, reinforce_plus_plus).",
         warning=True,

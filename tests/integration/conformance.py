@@ -145,6 +145,7 @@ def rows(vocabulary: int) -> list[dict[str, Any]]:
                     "ref_log_prob": noise[3] - 4.0,
                     "process_rewards": noise[4] * 0.1,
                     "greedy_scores": float(prompt % 2),
+                    "greedy_failed": False,
                     "extra_fields": {"reward_extra_info": notes},
                     "multi_modal_inputs": {},
                 }

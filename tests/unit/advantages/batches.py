@@ -13,6 +13,7 @@ CASES = (
     "permuted rows",
     "token rewards",
     "wide",
+    "groups without a signal",
 )
 
 
@@ -35,6 +36,8 @@ def make(case: str) -> dict:
         rewards = rng.normal(size=mask.shape).clip(0) * mask
     else:
         scores = np.full(len(groups), 0.5) if case == "all scores equal" else rng.integers(0, 3, len(groups)) / 2
+        if case == "groups without a signal":  # one all right, one all wrong
+            scores[: sizes[0]], scores[sizes[0] : sizes[0] + sizes[1]] = 1.0, 0.0
         rewards[np.arange(len(groups)), lengths - 1] = scores
     values = rng.normal(size=mask.shape) * mask
     if case == "padding rows":

@@ -205,18 +205,22 @@ def opo(rewards: ArrayLike, mask: ArrayLike, groups: Sequence[Hashable]) -> Resu
 
 
 def gpg(rewards: ArrayLike, mask: ArrayLike, groups: Sequence[Hashable], f_norm: float = 1.0) -> Result:
-    """GPG (2504.02546): A = alpha * (S_i - mean_g) / f_norm, alpha = N / max(number of S_i that are not 0, 1).
+    """GPG (2504.02546): A = alpha * (S_i - mean_g) / f_norm, alpha = N / (N - M).
 
-    N is the number of rows of the batch, padding rows included. A group of one has mean 0.
+    Of the N responses M are invalid: those of groups that are all right or all wrong, whose S_i - mean_g is 0. A group
+    of one has mean 0, so that it is invalid where S_i is. Without a valid response all advantages are 0.
     """
     scores = response_scores(rewards, mask)
-    non_zero = 0
-    for score in scores:
-        if score != 0:
-            non_zero += 1
-    alpha = len(scores) / max(non_zero, 1)
+    members = group_members(mask, groups)
+    responses, invalid = 0, 0
+    for rows in members:
+        responses += len(rows)
+        first = scores[rows[0]] if len(rows) > 1 else 0.0
+        if all(scores[i] == first for i in rows):
+            invalid += len(rows)
+    alpha = responses / max(responses - invalid, 1)
     advantages = [0.0] * len(scores)
-    for rows in group_members(mask, groups):
+    for rows in members:
         mean = mean_of([scores[i] for i in rows]) if len(rows) > 1 else 0.0
         for i in rows:
             advantages[i] = alpha * (scores[i] - mean) / f_norm

@@ -58,6 +58,24 @@ def prime(b: dict):
     return theirs.advantages(b["process"], b["rewards"].sum(1), b["mask"], b["groups"], 5.0, 5.0)
 
 
+def gpg(b: dict):
+    """With verl's α: all rows, those that pad the batch too, over those whose score is not 0. See below."""
+    return [part / papers_alpha(b) * verls_alpha(b) for part in reference.gpg(b["rewards"], b["mask"], b["groups"])]
+
+
+def verls_alpha(b: dict) -> float:
+    return len(b["mask"]) / max(1, np.count_nonzero(b["rewards"].sum(1)))
+
+
+def papers_alpha(b: dict) -> float:
+    """Responses over those in groups of which some are better than others; of a group of one those that scored."""
+    lengths, scores = b["mask"].sum(1), b["rewards"].sum(1)
+    groups = [[scores[row] for row, other in enumerate(b["groups"]) if other == group and lengths[row]]
+              for group in dict.fromkeys(b["groups"])]  # fmt: skip
+    valid = [len(group) for group in groups if len(set(group)) > 1 or (len(group) == 1 and group[0])]
+    return sum(map(len, groups)) / max(1, sum(valid))
+
+
 # algorithm → advantages and returns of a batch
 AS_GRPO = ("grpo", "dapo", "gspo", "cispo", "gmpo", "sapo", "clip_cov", "kl_cov")
 WANTED = {
@@ -68,7 +86,7 @@ WANTED = {
     "reinforce_plus_plus": lambda b: reference.reinforce_plus_plus(b["rewards"], b["mask"], gamma=1.0),
     "reinforce_plus_plus_baseline": by_group("reinforce_plus_plus_baseline"),
     "opo": by_group("opo"),
-    "gpg": by_group("gpg"),
+    "gpg": gpg,
     "max_rl": by_group("max_rl"),
     "grpo_passk": by_group("grpo_passk"),
     "remax": lambda b: reference.remax(b["rewards"], b["mask"], b["greedy"]),
@@ -154,6 +172,15 @@ def test_rloo_gives_a_response_without_others_no_advantage() -> None:
     batch = batches.make("groups of one")
     assert not shipped("rloo", batch)[0].any()
     assert WANTED["rloo"](batch)[0].any()
+
+
+@pytest.mark.parametrize("case", ["padding rows", "groups without a signal", "all scores equal"])
+def test_gpgs_scale_is_not_the_papers(case: str) -> None:
+    """Paper: over the responses of groups that are neither all right nor all wrong. verl: over those that scored."""
+    batch = batches.make(case)
+    paper = by_group("gpg")(batch)[0]
+    assert verls_alpha(batch) != papers_alpha(batch)
+    np.testing.assert_allclose(shipped("gpg", batch)[0] * papers_alpha(batch), paper * verls_alpha(batch), atol=1e-4)
 
 
 def test_pass_at_k_refuses_a_response_without_others() -> None:

@@ -35,6 +35,14 @@ def test_the_classic_signature_gets_integer_groups_and_results_are_masked() -> N
     torch.testing.assert_close(returns, REWARDS * MASK)
 
 
+def test_what_stands_outside_the_response_does_not_matter() -> None:
+    def careless(token_level_rewards, response_mask):
+        return token_level_rewards / response_mask, torch.where(response_mask > 0, token_level_rewards, torch.inf)
+
+    for found in call_advantage_fn(careless, BATCH):
+        torch.testing.assert_close(found, REWARDS * MASK)
+
+
 def test_groups_are_numbered_as_they_appear() -> None:
     assert group_index(UID).tolist() == [0, 1, 0, 2]
 

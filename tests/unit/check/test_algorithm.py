@@ -146,3 +146,12 @@ def test_importance_weights_need_a_loss_that_takes_them(
     words = ["policy_loss=custom", "policy_loss.module=losses.py", f"policy_loss.function={loss}"]
     found = problems(*words, *(f"algorithm.rollout_correction.{word}" for word in correction))
     assert [f"losses.py:{loss}) takes no rollout_is_weights" in problem for problem in found] == [True] * wrong
+
+
+@pytest.mark.parametrize("words", [["algorithm=opo"], ["advantage_fn=opo"]])
+def test_opo_makes_one_update_a_step(words: list[str]) -> None:
+    mini, epochs = (f"actor_rollout_ref.actor.{word}" for word in ("ppo_mini_batch_size=3", "ppo_epochs=2"))
+    found = list(algorithm_problems(compose_config(["experiment=quickstart", *words, mini, epochs])))
+    assert [problem.warning for problem in found] == [True, True]
+    assert "ppo_mini_batch_size=3: OPO is strictly on-policy" in str(found[0])
+    assert problems(*words) == problems("algorithm=opo", "advantage_fn=grpo", mini) == problems(mini, epochs) == []

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.check.ignored import IGNORED, Ignored
+from harness.check.ignored import IGNORED, Ignored, ignored_problems
 from harness.check.schema import verl_folder
+from harness.config.compose import compose_config, resolved_tree
 
 A, R = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
 V1 = "trainer/ppo/v1"
@@ -56,3 +57,10 @@ def test_the_evidence_is_there(rule: Ignored) -> None:
     for path, text in EVIDENCE[rule.keys[0]]:
         wanted = not text.startswith("no ")
         assert (text.removeprefix("no ") in source(path)) == wanted, (path, text)
+
+
+@pytest.mark.parametrize(("algorithm", "told"), [("remax", True), ("grpo", True), ("reinforce_plus_plus", False)])
+def test_a_discount_acts_on_rewards_to_go_alone_and_not_on_remaxs(algorithm: str, told: bool) -> None:
+    words = ["experiment=quickstart_tiny", f"algorithm={algorithm}", "algorithm.gamma=0.5"]
+    found = ignored_problems(resolved_tree(compose_config(words)), {"algorithm.gamma": 0.5})
+    assert [problem.key for problem in found if problem.warning] == ["algorithm.gamma"] * told
