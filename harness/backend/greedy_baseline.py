@@ -16,7 +16,7 @@ from verl.trainer.ppo.v1.agent_loop_tq import apply_greedy_sampling_params
 
 from harness.errors import ConfigurationError
 from harness.reward_managers.spread import NOTE
-from harness.scoring.service import FAILED
+from harness.scoring.failures import FAILED
 
 if TYPE_CHECKING:
     from verl.experimental.agent_loop.agent_loop import AgentLoopOutput

@@ -16,7 +16,7 @@ from harness.backend.sampled import SampledBatches
 from harness.backend.steps import AlgorithmSteps
 from harness.errors import ConfigurationError, TrainingError
 from harness.reward_managers.spread import NOTE
-from harness.scoring.service import FAILED
+from harness.scoring.failures import FAILED
 
 KEYS = ["a_0_0", "b_0_0", "c_0_0"]
 
