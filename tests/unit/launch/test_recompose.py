@@ -42,9 +42,12 @@ def at(config: DictConfig, place: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_as_recorded(config: DictConfig, run: RunFolder) -> bool:
-    """Whether every value is the run's own, at the run's own place."""
+    """Whether every value is the run's own, at the run's own place; which options had been chosen is a label, no value."""
     recorded: Any = OmegaConf.to_container(OmegaConf.load(run.config))
-    return at(config, {key: recorded[key] for key in OWN}) == recorded
+    found = at(config, {key: recorded[key] for key in OWN})
+    for each in (recorded, found):
+        each["tracking"].pop("choices", None)
+    return found == recorded
 
 
 def run_of(words: Sequence[str], recorded: Sequence[str] | None = None, **settings: Any) -> RunFolder:
