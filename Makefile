@@ -45,6 +45,8 @@ evidence: setup ## what takes too long for CI, into benchmarks/results/; resumab
 	$(BIN)/python benchmarks/interruptions.py
 	$(BIN)/python benchmarks/slurm_study.py
 	$(BIN)/python benchmarks/statistics_coverage.py
+	@$(PYTHON) scripts/setup_env.py --venv .venv-vllm --lock vllm
+	.venv-vllm/bin/python benchmarks/vllm_training.py
 
 gpu-check: ## on a CUDA machine: its own environment with vLLM (.venv-gpu), then what works there and how fast
 	@$(PYTHON) scripts/setup_env.py --venv .venv-gpu --lock gpu

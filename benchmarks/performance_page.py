@@ -46,6 +46,29 @@ def peers(result: dict[str, Any]) -> Iterable[str]:
     yield _source(result["command"], result)
 
 
+def generation(result: dict[str, Any]) -> Iterable[str]:
+    """The built-in generation engine beside vLLM's."""
+    yield "## Generation on a processor, beside vLLM"
+    yield "Tokens a second of the same weights and prompts with the same threads; above 1 the built-in engine is faster."
+    rows, equal = [], []
+    for model, precisions in result["models"].items():
+        for precision, comparison in precisions.items():
+            equal.append([f"`{model}`", precision, f"{comparison['greedy equal']} of {comparison['greedy of']}"])
+            for load in comparison["tokens a second"].values():
+                size = f"{load['responses']} × {load['tokens of each']} tokens"
+                speeds = [f"{load[side]:,}" for side in ("builtin", "vLLM", "vLLM, compiled")]
+                ratios = [f"{load[f'ratio to {side}']:.2f}" for side in ("vLLM", "vLLM, compiled")]
+                rows.append([f"`{model}`", precision, size, *speeds, *ratios])
+    yield _table(
+        ["model of", "precision", "responses", "built in", "vLLM", "vLLM, compiled", "to vLLM", "to compiled"], rows
+    )
+    yield "Greedy text on the held-out prompts; in bfloat16 the most likely tokens are often a rounding apart."
+    yield _table(["model of", "precision", "equal"], equal)
+    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    shared = ", which other programs used at the same time" if result["machine was shared"] else ""
+    yield f"`python {result['command']}`, {result['date']}, {result['machine']}{shared}, {versions}."
+
+
 def quickstart_seeds(results: dict[str, Any]) -> Iterable[str]:
     """What the quick starts reach."""
     yield "## The quick starts"
