@@ -58,6 +58,4 @@ def rerun_command(run: RunData) -> str:
     """The command that trains a run again from its record, however it was made; empty where its folder is not here."""
     if run.folder is None:
         return ""
-    launcher = (run.settings.whole.get("cluster") or {}).get("launcher")
-    here = ["cluster.launcher=local"] if launcher == "slurm" else []  # a rerun trains on the machine it is started on
-    return shlex.join(["harness", "rerun", run.where, *here])
+    return shlex.join(["harness", "rerun", run.where])

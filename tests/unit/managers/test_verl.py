@@ -35,9 +35,9 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[DictConfig]
             checkpoint.mkdir(parents=True)
             (checkpoint / MANIFEST).write_text('{"complete": true, "files": {}}')
 
-    def open_run(config: DictConfig, overrides: Any) -> Any:
+    def open_run(config: DictConfig, overrides: Any, **about: Any) -> Any:
         configs.append(config)
-        return opened(config, overrides)
+        return opened(config, overrides, **about)
 
     opened = verl.open_run
     monkeypatch.setattr(verl, "open_run", open_run)

@@ -30,7 +30,9 @@ def test_it_names_what_rerun_takes(make_study, monkeypatch, tmp_path, capsys):
     (strange / "overrides.yaml").write_text("[]\n")
     about = json.loads((strange / "provenance.json").read_text())
     about["code"] = {}
-    (strange / "provenance.json").write_text(json.dumps(about | {"command": "harness train --config run.yaml"}))
+    (strange / "provenance.json").write_text(
+        json.dumps(about | {"command": "harness train --config run.yaml", "folder": str(tmp_path)})
+    )
     monkeypatch.chdir(tmp_path)
     (again,) = load_runs(find_targets([str(strange)]).runs)
     command = rerun_command(again)
@@ -45,6 +47,6 @@ def test_a_run_of_slurm_s_and_one_whose_folder_is_elsewhere(make_study):
     config = yaml.safe_load(run.folder.config.read_text()) | {"cluster": {"launcher": "slurm"}}
     run.folder.config.write_text(yaml.safe_dump(config))
     (slurm,) = load_runs(find_targets([str(run.folder)]).runs)
-    assert rerun_command(slurm) == f"harness rerun {run.where} cluster.launcher=local"
+    assert rerun_command(slurm) == f"harness rerun {run.where}"
     online: list[RunData] = [replace(each, folder=None, where="wandb:us/sums/1") for each in study.runs]
     assert all(one.commands == () for one in reruns(study_of(online, Options())))
