@@ -6,6 +6,7 @@ python benchmarks/performance_page.py
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,25 @@ def quickstart_seeds(results: dict[str, Any]) -> Iterable[str]:
                 ]
             )
     yield _table(["experiment", "seed", "held-out accuracy", "training", "a step"], rows)
+    yield "Where a step's time goes: seconds and share of each stage, medians over the steps and the seeds."
+    medians = {name: _stages(seeds.values()) for name, seeds in results.items()}
+    yield _table(
+        ["stage", *(f"`{experiment}`" for experiment in medians)],
+        [[stage, *(f"{all_of[stage]:.2f} s, {all_of[stage] / all_of['step']:.0%}" for all_of in medians.values())]
+         for stage in next(iter(medians.values()))],
+    )  # fmt: skip
     yield _source("benchmarks/quickstart_seeds.py", run)
+
+
+def _stages(runs: Iterable[dict[str, Any]]) -> dict[str, float]:
+    """Stage → seconds of a step, with what no stage takes as its rest."""
+    runs = list(runs)
+    found = {
+        stage: statistics.median(run["seconds_of_stages"][stage] for run in runs)
+        for stage in runs[0]["seconds_of_stages"]
+    }
+    step = statistics.median(run["seconds_a_step"] for run in runs)
+    return found | {"the rest": max(0.0, step - sum(found.values())), "step": step}
 
 
 def gpu_check(result: dict[str, Any]) -> Iterable[str]:

@@ -25,7 +25,7 @@ from harness.config.compose import compose_config, resolve
 from harness.config.fingerprint import fingerprint
 from harness.records.atomic import write_text
 from harness.records.generations import read_generations, validation_steps
-from harness.records.metrics import read_metrics
+from harness.records.metrics import StepRecord, read_metrics
 from harness.records.run_folder import RunFolder
 from harness.report.statistics import compare
 
@@ -36,6 +36,13 @@ PROMISED = {  # least rise, most seconds of training
     "quickstart_tiny": (0.25, 120.0),
 }
 STEP = "timing_s/step"
+STAGES = {  # of a step, in the order in which they run
+    "generation": "timing_s/gen",
+    "log-probs before the update": "timing_s/old_log_prob",
+    "advantages": "timing_s/adv",
+    "update": "timing_s/update_actor",
+    "weights to the generation server": "timing_s/update_weights",
+}
 
 
 def run_training(overrides: list[str]) -> str:
@@ -74,8 +81,14 @@ def figures(run: RunFolder) -> dict[str, Any]:
         "prompts": change.prompts,
         "steps": records[-1].step,
         "seconds_of_training": round(records[-1].time - records[0].time, 1),
-        "seconds_a_step": round(statistics.median(r.metrics[STEP] for r in records if STEP in r.metrics), 2),
+        "seconds_a_step": round(median_of(STEP, records), 2),
+        "seconds_of_stages": {name: round(median_of(key, records), 3) for name, key in STAGES.items()},
     }
+
+
+def median_of(key: str, records: list[StepRecord]) -> float:
+    """Over the steps that have it."""
+    return statistics.median(record.metrics[key] for record in records if key in record.metrics)
 
 
 def main() -> None:
