@@ -70,6 +70,24 @@ def generation(result: dict[str, Any]) -> Iterable[str]:
     yield f"`python {result['command']}`, {result['date']}, {result['machine']}{shared}, {versions}."
 
 
+def vllm_training(result: dict[str, Any]) -> Iterable[str]:
+    """A training whose responses come from vLLM."""
+    yield "## A training with verl's vLLM rollout on a processor"
+    low, high = result["interval_of_the_rise"]
+    rewards, agreement = result["reward of each step"], result["agreement, worst step"]
+    yield _table(
+        ["", "seen"],
+        [
+            ["held-out accuracy", f"{result['before']:.2f} → {result['after']:.2f}, {result['rise']:+.2f} ({low:+.2f} to {high:+.2f})"],
+            ["reward of each step", ", ".join(f"{value:.2f}" for value in rewards)],
+            *([f"{name} of vLLM and trainer, worst step", f"{value:.4f}"] for name, value in agreement.items()),
+            ["seconds of a step", ", ".join(f"{name} {value:.2f}" for name, value in result["seconds of a step"].items())],
+        ],
+    )  # fmt: skip
+    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    yield f"`python benchmarks/vllm_training.py`, {result['date']}, {result['machine']}, {versions}."
+
+
 def quickstart_seeds(results: dict[str, Any]) -> Iterable[str]:
     """What the quick starts reach."""
     yield "## The quick starts"
@@ -189,6 +207,7 @@ SECTIONS = (
     step_overhead,
     peers,
     generation,
+    vllm_training,
     quickstart_seeds,
     gpu_check,
     advantages,

