@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from harness.check.added import added_problems
 from harness.check.advantage import advantage_problems
@@ -19,6 +18,7 @@ from harness.check.arithmetic import arithmetic_problems
 from harness.check.batches import batch_problems
 from harness.check.checkpoints import checkpoint_problems
 from harness.check.cluster import cluster_problems
+from harness.check.data_files import data_problems
 from harness.check.ignored import ignored_problems
 from harness.check.memory import memory_problems
 from harness.check.names import name_problems
@@ -35,7 +35,6 @@ from harness.config.origins import Origins
 from harness.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
-PARQUET_LEAST_BYTES = 12  # mark, footer length, mark
 
 
 def find_problems(
@@ -150,37 +149,10 @@ def _made_folders(config: DictConfig) -> list[str]:
 
 def _files(config: DictConfig) -> Iterator[Problem]:
     made = _made_folders(config)
-    for key in ("data.train_files", "data.val_files"):
-        files = _value(config, key)
-        for file in files if isinstance(files, ListConfig) else [files] if files else []:
-            if not any(str(file).startswith(folder) for folder in made) and "://" not in str(file):
-                yield from _data_file(key, Path(str(file)).expanduser())
+    yield from data_problems(config, made)
     model = _value(config, "actor_rollout_ref.model.path")
     if model and str(model) not in made:
         yield from _model(str(model))
-
-
-def _data_file(key: str, path: Path) -> Iterator[Problem]:
-    if not path.is_file():
-        yield Problem(
-            "file", key, f"{key}: there is no file {path}.", "Give the path of a parquet file in verl's layout."
-        )
-    elif path.suffix == ".parquet" and not _is_parquet(path):
-        yield Problem(
-            "file", key, f"{key}: {path} is not a whole parquet file.", "Make it again; the copy may be torn."
-        )
-
-
-def _is_parquet(path: Path) -> bool:
-    """Whether the file begins and ends as parquet does: with its mark, and a footer's length before the last one."""
-    size = path.stat().st_size
-    if size < PARQUET_LEAST_BYTES:
-        return False
-    with path.open("rb") as file:
-        head = file.read(4)
-        file.seek(-8, os.SEEK_END)
-        footer, tail = int.from_bytes(file.read(4), "little"), file.read(4)
-    return head == tail == b"PAR1" and 0 < footer <= size - PARQUET_LEAST_BYTES
 
 
 def _model(model: str) -> Iterator[Problem]:
