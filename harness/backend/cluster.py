@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import ray
 from omegaconf import DictConfig, OmegaConf
 
 from harness.backend.fork.client import workers_forked
+from harness.backend.host_memory import object_store_bytes, require_memory
 from harness.backend.leftovers import processes_ended, temporary_folder
 from harness.backend.nodes import Nodes
 from harness.errors import TrainingError
@@ -30,7 +30,6 @@ from harness.records.meeting import Meeting
 LOGICAL_CPUS = 32  # Ray's scheduling slots on a CPU machine; the processes take turns, so they need not be cores
 OBJECT_STORE_BYTES = 512 * 2**20  # batches travel through TransferQueue, not through Ray's object store
 VLLM_SERVER = "verl.workers.rollout.vllm_rollout.vllm_async_server"  # with vLLM; most workers of such a run import it
-MEMORY_NEEDED_BYTES = 2 * 2**30  # Ray's processes and verl's imports, before any model
 
 
 @contextlib.contextmanager
@@ -126,15 +125,8 @@ def config_threads(config: DictConfig) -> int:
 
 
 def _local_settings(config: DictConfig, settings: dict[str, Any], nodes: Nodes) -> dict[str, Any]:
-    available = psutil.virtual_memory().available
-    if available < MEMORY_NEEDED_BYTES:
-        raise TrainingError(
-            f"Ray cannot start: {available / 2**30:.1f} GiB of memory are free, "
-            f"{MEMORY_NEEDED_BYTES / 2**30:.0f} GiB are needed.",
-            "End other processes, or run on a machine with more memory.",
-            stage="starting Ray",
-        )
-    defaults = {"include_dashboard": False, "configure_logging": True, "logging_level": logging.WARNING}
+    require_memory()
+    defaults: dict[str, Any] = {"include_dashboard": False, "configure_logging": True, "logging_level": logging.WARNING}
     if config.trainer.device == "cpu":
         slots = config.trainer.n_gpus_per_node * (1 if nodes.meeting else config.trainer.nnodes)
         rollout = config.actor_rollout_ref.rollout
@@ -143,6 +135,8 @@ def _local_settings(config: DictConfig, settings: dict[str, Any], nodes: Nodes) 
         defaults |= {"num_gpus": slots, "num_cpus": LOGICAL_CPUS + 4 * slots, "object_store_memory": OBJECT_STORE_BYTES}
     elif nodes.meeting:
         defaults |= {"num_gpus": config.cluster.gpus_per_node}
+    if config.trainer.device != "cpu" and (store := object_store_bytes()):
+        defaults["object_store_memory"] = store
     return defaults | nodes.settings() | {key: value for key, value in settings.items() if value is not None}
 
 

@@ -8,30 +8,24 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from harness.records.control_groups import ROOT, memory_groups
 from harness.records.status import RunError
 
 _COUNT = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 
 
-def memory_kills(root: Path = Path("/")) -> int:
+def memory_kills(root: Path = ROOT) -> int:
     """How many processes of this process's control group have been killed so far; 0 where nothing counts them.
 
     Args:
         root: Of the file system; another one in tests.
     """
-    groups = root / "proc/self/cgroup"
-    counts = [0]
-    for line in groups.read_text().splitlines() if groups.is_file() else ():
-        _, controllers, path = line.split(":", 2)
-        if not controllers:  # version 2
-            file = root / "sys/fs/cgroup" / path.lstrip("/") / "memory.events"
-        elif "memory" in controllers.split(","):
-            file = root / "sys/fs/cgroup/memory" / path.lstrip("/") / "memory.oom_control"
-        else:
-            continue
-        match = _COUNT.search(file.read_text()) if file.is_file() else None
-        counts.append(int(match[1]) if match else 0)
-    return max(counts)
+    for group in memory_groups(root):
+        for file in (group / "memory.events", group / "memory.oom_control"):  # version 2 and 1
+            if file.is_file():  # the nearest one: those above count the kills of other jobs too
+                match = _COUNT.search(file.read_text())
+                return int(match[1]) if match else 0
+    return 0
 
 
 def out_of_memory(killed: int, error: RunError) -> RunError:
