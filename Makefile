@@ -1,4 +1,5 @@
-# Everything starts here: `make` lists the targets. Needs Python 3.11 or 3.12 and make, nothing else.
+# Everything starts here: `make` lists the targets. Needs Python 3.11 or 3.12 and make, nothing else. Without a C compiler
+# one package, pycosat, cannot be built: root on Debian gets the compiler installed, others do without zebra_puzzles.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-integration test-vllm evidence gpu-check lint format lock clean
 
