@@ -126,7 +126,7 @@ def _end(error: BaseException, run: RunFolder, status: StatusWriter, watch: _Wat
         raise _stopped(run) from error
     failure = _as_run_error(error, watch.stage, run)
     if (killed := memory_kills() - watch.killed_before) > 0:
-        failure = out_of_memory(killed, failure)
+        failure = out_of_memory(killed, failure, by_slurm=watch.stops.warning_seconds is not None)
     again = isinstance(error, Hang) and watch.guard.settings.on_hang == "retry"
     _record(lambda: status.preempted(failure) if again else status.failed(failure))
     _report(run, watch.view)
