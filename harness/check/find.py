@@ -18,6 +18,7 @@ from harness.check.arithmetic import arithmetic_problems
 from harness.check.batches import batch_problems
 from harness.check.checkpoints import checkpoint_problems
 from harness.check.cluster import cluster_problems
+from harness.check.composition import compose_what_can_be
 from harness.check.data_files import data_problems
 from harness.check.ignored import ignored_problems
 from harness.check.memory import memory_problems
@@ -32,6 +33,7 @@ from harness.check.tracking import tracking_problems
 from harness.check.values import lookup, range_problems, type_problems
 from harness.config.compose import resolved_tree
 from harness.config.origins import Origins
+from harness.config.written import written_keys
 from harness.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
@@ -97,10 +99,34 @@ def require_valid(config: DictConfig, overrides: Sequence[str] = (), written: Ma
         ConfigurationError: There is at least one.
     """
     found = find_problems(config, overrides, Origins(tuple(overrides), Path.cwd(), written or {}))
-    problems = [problem for problem in found if not problem.warning]
     for problem in found:
         if problem.warning:
             logger.warning("warning: %s", problem)
+    _require_none([problem for problem in found if not problem.warning])
+
+
+def compose_or_tell_all(overrides: Sequence[str] = (), file: str | None = None) -> DictConfig:
+    """Compose; where that fails, what is wrong beside it is told too.
+
+    Args:
+        overrides: Words of the command.
+        file: A YAML file with verl's sections, in place of an experiment.
+
+    Raises:
+        ConfigurationError: They do not compose.
+    """
+    composed = compose_what_can_be(overrides, file)
+    if composed.config is not None and not composed.problems:
+        return composed.config
+    further: list[Problem] = []
+    if composed.config is not None:
+        words, written = composed.words, written_keys(file, composed.words)
+        further = find_problems(composed.config, words, Origins(tuple(words), Path.cwd(), written))
+    _require_none([*composed.problems, *(problem for problem in further if not problem.warning)])
+    raise AssertionError(overrides)
+
+
+def _require_none(problems: Sequence[Problem]) -> None:
     if len(problems) == 1:
         raise problems[0].error()
     if problems:
