@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from harness.backend.fork.client import workers_forked
 from harness.backend.host_memory import object_store_bytes, require_memory
 from harness.backend.leftovers import processes_ended, temporary_folder
 from harness.backend.nodes import Nodes
-from harness.errors import TrainingError
+from harness.backend.ray_start import signals_kept, start_ray
 from harness.records import signs, stacks
 from harness.records.meeting import Meeting
 
@@ -79,7 +77,7 @@ def _forked(config: DictConfig, folder: str) -> Iterator[None]:
         return
     modules = (VLLM_SERVER,) if config.actor_rollout_ref.rollout.name == "vllm" else ()
     with contextlib.ExitStack() as stack:
-        with _signals_kept():
+        with signals_kept():
             stack.enter_context(workers_forked(folder, modules))
         yield
 
@@ -142,37 +140,11 @@ def _local_settings(config: DictConfig, settings: dict[str, Any], nodes: Nodes) 
 
 @contextlib.contextmanager
 def _connected(**settings: Any) -> Iterator[None]:
-    try:
-        with _signals_kept():
-            ray.init(**settings)
-    except (ValueError, OSError, RuntimeError, ConnectionError, ray.exceptions.RayError) as error:
-        raise TrainingError(
-            f"Ray cannot start: {error}",
-            "`ray_kwargs.ray_init.KEY=VALUE` passes settings to ray.init; see the log.",
-            stage="starting Ray",
-        ) from error
+    start_ray(settings)
     try:
         yield
     finally:
         ray.shutdown()
-
-
-@contextlib.contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Put signal handlers back: Ray installs one for SIGTERM that ends the process at once.
-
-    Its processes inherit that SIGUSR2 is blocked: a scheduler's warning, which some send to every process of a job, is
-    for this one.
-    """
-    numbers = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.getsignal(number) for number in numbers}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
