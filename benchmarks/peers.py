@@ -103,8 +103,8 @@ def main() -> None:
         print(f"round {number}: {json.dumps(rounds[-1])}", flush=True)
         record = about(mark) | {"rounds": rounds, "medians": medians(rounds)}
         write_text(RESULTS, json.dumps(record, indent=2) + "\n")
-    for figure, sides in medians(rounds).items():
-        print(f"{figure}: " + "   ".join(f"{name} {value:.2f}" for name, value in sides.items()))
+    for figure, table in medians(rounds).items():
+        print(f"{figure}: " + "   ".join(f"{name} {value:.2f}" for name, value in table.items()))
 
 
 def medians(rounds: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
