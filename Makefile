@@ -1,4 +1,5 @@
-# Everything starts here: `make` lists the targets. Needs Python 3.11 or 3.12 and make, nothing else.
+# Everything starts here: `make` lists the targets. Needs Python 3.11 or 3.12 and make, nothing else. Without a C compiler
+# one package, pycosat, cannot be built: root on Debian gets the compiler installed, others do without zebra_puzzles.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-integration test-vllm evidence gpu-check lint format lock clean
 
@@ -39,6 +40,9 @@ test-vllm: ## an environment with vLLM for processors (.venv-vllm), then the tes
 
 evidence: setup ## what takes too long for CI, into benchmarks/results/; resumable: what is on record is not run again
 	$(BIN)/python benchmarks/quickstart_seeds.py
+	$(BIN)/python benchmarks/step_overhead.py --rounds 3
+	$(BIN)/python benchmarks/step_overhead.py --experiment quickstart --steps 6 --rounds 2 trainer.val_before_train=false
+	$(BIN)/python benchmarks/peers.py --steps 6 --rounds 2
 	$(BIN)/python benchmarks/advantages.py
 	$(BIN)/python benchmarks/algorithms.py
 	$(BIN)/python benchmarks/check_fuzz.py
@@ -47,6 +51,7 @@ evidence: setup ## what takes too long for CI, into benchmarks/results/; resumab
 	$(BIN)/python benchmarks/statistics_coverage.py
 	@$(PYTHON) scripts/setup_env.py --venv .venv-vllm --lock vllm
 	.venv-vllm/bin/python benchmarks/vllm_training.py
+	$(BIN)/python benchmarks/performance_page.py
 
 gpu-check: ## on a CUDA machine: its own environment with vLLM (.venv-gpu), then what works there and how fast
 	@$(PYTHON) scripts/setup_env.py --venv .venv-gpu --lock gpu

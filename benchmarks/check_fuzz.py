@@ -54,7 +54,8 @@ def run_part(seed: int) -> dict[str, Any]:
     slowest, busiest, raised = 0.0, 0.0, []
     for number in range(PART):
         words = mutator.words(number)
-        took, used = [], []
+        took: list[float] = []
+        used: list[float] = []
         while not took or (min(took) > AGAIN_ABOVE_S and len(took) < TRIES):
             begun, worked = time.perf_counter(), time.process_time()
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):

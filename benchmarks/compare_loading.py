@@ -82,7 +82,7 @@ def make_runs(root: Path, runs: int) -> Path:
 
     random, about = np.random.default_rng(0), Provenance()
     sweep = root / "outputs" / "benchmark" / "sweep"
-    planned = []
+    planned: list[Any] = []
     names = [name for name in metric_names() if name not in VALIDATION]
     for algorithm, rate in product(ALGORITHMS, RATES):
         words = [f"algorithm={algorithm}", f"actor_rollout_ref.actor.optim.lr={rate}"]

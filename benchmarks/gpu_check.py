@@ -62,9 +62,11 @@ def attention(overrides: list[str]) -> dict[str, Any]:
 
     from harness.backend.cuda.attention import packed_attention
 
-    def tensors(tokens: int, dtype: torch.dtype) -> list[torch.Tensor]:
-        shapes = [(1, heads, tokens, 64) for heads in (9, 3, 3)]
-        return [torch.randn(shape, device="cuda", dtype=dtype, requires_grad=True) for shape in shapes]
+    def tensors(tokens: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        def drawn(heads: int) -> torch.Tensor:
+            return torch.randn((1, heads, tokens, 64), device="cuda", dtype=dtype, requires_grad=True)
+
+        return drawn(9), drawn(3), drawn(3)
 
     layer = torch.nn.Module()
     lengths = [70, 1, 33, 300]
@@ -73,14 +75,15 @@ def attention(overrides: list[str]) -> dict[str, Any]:
     exact = [tensor.detach().float().requires_grad_() for tensor in packed]
     ours = packed_attention(layer, *packed, None, position_ids=positions)[0]
     apart = zip(*(tensor.split(lengths, 2) for tensor in exact), strict=True)
-    theirs = torch.cat([scaled_dot_product_attention(*each, is_causal=True, enable_gqa=True) for each in apart], 2)
+    theirs = torch.cat([scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True) for q, k, v in apart], 2)
     weights = torch.randn_like(theirs)
     (ours.transpose(1, 2).float() * weights).sum().backward()
     (theirs * weights).sum().backward()
-    pairs = [
-        (ours.transpose(1, 2), theirs),
-        *((mine.grad, other.grad) for mine, other in zip(packed, exact, strict=True)),
-    ]
+    pairs = [(ours.transpose(1, 2), theirs)]
+    for mine, other in zip(packed, exact, strict=True):
+        assert mine.grad is not None
+        assert other.grad is not None
+        pairs.append((mine.grad, other.grad))
     errors: list[float] = [float((mine.float() - other).norm() / other.norm()) for mine, other in pairs]
     if max(errors) > LARGEST_ERROR:
         raise RuntimeError(f"packed sequences differ from each of them alone: relative errors {errors}")

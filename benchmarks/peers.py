@@ -4,7 +4,9 @@
 
 Same model, prompts, reward, batch, group size, response limit and learning rate; TRL generates with `transformers`, its
 default. TRL gets an environment of its own, benchmarks/.venv-trl, made on first use. It is measured in fp32 and, where
-the processor has instructions for it, with bf16, its default; the harness runs as its quick start is configured. Writes benchmarks/results/peers.json.
+the processor has instructions for it, with bf16, its default; the harness runs as its quick start is configured.
+Resumable: rounds on record with the same fingerprint and machine are not run again. Writes benchmarks/results/peers.json
+after every round.
 """
 
 from __future__ import annotations
@@ -16,18 +18,20 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from machine import machine
+from rounds import about, rounds_on_record
 from step_overhead import HERE, WARM_UP_STEPS, run_harness
 
 from harness.config.compose import compose_config, resolve
 from harness.config.detect import detect_bf16
+from harness.config.fingerprint import fingerprint
 from harness.prepare import prepare_all
+from harness.records.atomic import write_text
 
 ROOT = HERE.parent
+RESULTS = HERE / "results" / "peers.json"
 PACKAGES = ("trl==1.16.0", "transformers==5.10.4", "reasoning-gym==0.1.25")
 
 
@@ -85,9 +89,11 @@ def main() -> None:
     overrides = ["experiment=quickstart", f"trainer.total_training_steps={steps}", "trainer.test_freq=-1", *further]
     overrides += ["trainer.val_before_train=false"]  # TRL validates nothing either
     config = resolve(compose_config(overrides))
-    prepare_all(config, print)
-    rounds = []
-    for number in range(1, arguments.rounds + 1):
+    mark = fingerprint(config)
+    rounds = rounds_on_record(json.loads(RESULTS.read_text()) if RESULTS.exists() else {}, mark)
+    if len(rounds) < arguments.rounds:
+        prepare_all(config, print)
+    for number in range(len(rounds) + 1, arguments.rounds + 1):
         with tempfile.TemporaryDirectory() as folder:
             ours = run_harness(overrides, Path(folder))
         sides = {"harness": ours, "TRL fp32": run_trl(config, steps, False)}
@@ -95,11 +101,14 @@ def main() -> None:
             sides["TRL bf16"] = run_trl(config, steps, True)
         rounds.append(sides)
         print(f"round {number}: {json.dumps(rounds[-1])}", flush=True)
-    report(rounds)
+        record = about(mark) | {"rounds": rounds, "medians": medians(rounds)}
+        write_text(RESULTS, json.dumps(record, indent=2) + "\n")
+    for figure, table in medians(rounds).items():
+        print(f"{figure}: " + "   ".join(f"{name} {value:.2f}" for name, value in table.items()))
 
 
-def report(rounds: list[dict[str, dict[str, float]]]) -> None:
-    """Print the table and keep it."""
+def medians(rounds: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Of all sides and of the ratio to each peer in each round, by figure."""
     table: dict[str, dict[str, float]] = {}
     for figure in ("step", "first step"):
         table[figure] = {side: statistics.median(each[side][figure] for each in rounds) for side in rounds[0]}
@@ -107,17 +116,7 @@ def report(rounds: list[dict[str, dict[str, float]]]) -> None:
             table[figure][f"ratio to {peer}"] = statistics.median(
                 each["harness"][figure] / each[peer][figure] for each in rounds
             )
-        print(f"{figure}: " + "   ".join(f"{name} {value:.2f}" for name, value in table[figure].items()))
-    record = {
-        "date": str(date.today()),
-        "machine": machine(),
-        "command": " ".join(sys.argv),
-        "rounds": rounds,
-        "medians": table,
-    }
-    path = HERE / "results" / "peers.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    return table
 
 
 if __name__ == "__main__":

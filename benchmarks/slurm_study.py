@@ -180,7 +180,8 @@ def main() -> None:
         sys.exit(why)
     with tempfile.TemporaryDirectory(prefix="hs-", dir="/tmp") as name:
         folder, project = Path(name) / "slurm", Path(name) / "project"
-        folder.mkdir(), project.mkdir()
+        folder.mkdir()
+        project.mkdir()
         hosts = Hosts(folder, NODES)
         try:
             with slurm_cluster(folder, hosts, cgroups=True) as variables:
@@ -189,7 +190,7 @@ def main() -> None:
                 plain = {"states": dict(Counter(row["state"] for row in whole.values())),
                          "seconds": round(time.monotonic() - lab.began)}  # fmt: skip
                 print(json.dumps(plain), flush=True)
-                result = {"undisturbed": plain, "with_fates": with_fates(lab)}
+                result: dict[str, Any] = {"undisturbed": plain, "with_fates": with_fates(lab)}
         finally:
             hosts.close()
     result |= {"machine": machine(), "date": str(date.today())}

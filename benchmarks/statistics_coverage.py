@@ -41,7 +41,7 @@ from harness.records.atomic import write_text
 RESULTS = Path(__file__).resolve().parent / "results" / "statistics_coverage.json"
 ALPHA = 0.05
 bootstrap.RESAMPLES = 1999
-Draw = Callable[[np.random.Generator, Any], np.ndarray]
+Draw = Callable[[np.random.Generator, Any], Any]  # of a size: an array
 Cell = tuple[str, str, Callable[..., float], tuple[Any, ...], int]
 
 

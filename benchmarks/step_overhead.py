@@ -4,7 +4,8 @@
 
 Both sides use the same processes' settings, the same generation server and the same reward; bare verl is started as
 its users start it, `python -m verl.trainer.main_ppo`, with the CPU platform that the harness registers with it. The
-figure to read is the ratio: machines differ, and this one may be busy. Writes benchmarks/results/step_overhead.json.
+figure to read is the ratio: machines differ, and this one may be busy. Resumable: rounds on record with the same
+fingerprint and machine are not run again. Writes benchmarks/results/step_overhead.json after every round.
 """
 
 from __future__ import annotations
@@ -17,22 +18,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
-from machine import machine
 from omegaconf import OmegaConf
+from rounds import about, rounds_on_record
 
 from harness.backend.cluster import LOGICAL_CPUS, OBJECT_STORE_BYTES, worker_environment
 from harness.config.compose import compose_config, resolve
+from harness.config.fingerprint import fingerprint
 from harness.config.tree import verl_trainer_configs
 from harness.prepare import prepare_all
+from harness.records.atomic import write_text
 from harness.records.metrics import read_metrics
 from harness.records.run_folder import RunFolder
 
 HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "step_overhead.json"
 WARM_UP_STEPS = 2  # the first steps compile and allocate
 STEP = "timing_s/step"
 
@@ -147,34 +150,39 @@ def main() -> None:
         "trainer.test_freq=-1",
         *further,
     ]
-    prepare_all(resolve(compose_config(overrides)), print)
-    rounds = []
-    for number in range(1, arguments.rounds + 1):
+    config = resolve(compose_config(overrides))
+    mark = fingerprint(config)
+    rounds = rounds_on_record(_results().get(arguments.experiment, {}), mark)
+    if len(rounds) < arguments.rounds:
+        prepare_all(config, print)
+    for number in range(len(rounds) + 1, arguments.rounds + 1):
         with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
             rounds.append({"harness": run_harness(overrides, Path(ours)), "verl": run_verl(overrides, Path(theirs))})
         print(f"round {number}: {json.dumps(rounds[-1])}", flush=True)
-    report(arguments.experiment, rounds)
+        _keep(arguments.experiment, about(mark) | {"rounds": rounds, "medians": medians(rounds)})
+    for figure, sides in medians(rounds).items():
+        print(
+            f"{figure:<12} harness {sides['harness']:7.2f} s   bare verl {sides['verl']:7.2f} s   "
+            f"ratio {sides['ratio']:.2f}"
+        )
 
 
-def report(experiment: str, rounds: list[dict[str, dict[str, float]]]) -> None:
-    """Print the table and keep it."""
+def medians(rounds: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Of both sides and of their ratio in each round, by figure."""
     table = {}
     for figure in ("step", "first step"):
         sides = {side: statistics.median(each[side][figure] for each in rounds) for side in ("harness", "verl")}
         ratio = statistics.median(each["harness"][figure] / each["verl"][figure] for each in rounds)
         table[figure] = sides | {"ratio": ratio}
-        print(f"{figure:<12} harness {sides['harness']:7.2f} s   bare verl {sides['verl']:7.2f} s   ratio {ratio:.2f}")
-    path = HERE / "results" / "step_overhead.json"
-    path.parent.mkdir(exist_ok=True)
-    results = json.loads(path.read_text()) if path.exists() else {}
-    results[experiment] = {
-        "date": str(date.today()),
-        "machine": machine(),
-        "command": " ".join(sys.argv),
-        "rounds": rounds,
-        "medians": table,
-    }
-    path.write_text(json.dumps(results, indent=2) + "\n")
+    return table
+
+
+def _results() -> dict[str, Any]:
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
+def _keep(experiment: str, record: dict[str, Any]) -> None:
+    write_text(RESULTS, json.dumps(_results() | {experiment: record}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ The parser is ours: flags stand in any position and take no abbreviation; everyt
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, HarnessError, Interrupted, disk_full
 from harness.usage import CLASSIC, FLAGS, USAGE
 
 Flags = dict[str, Any]  # True, a value, or a list of values
@@ -40,14 +41,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _command(words[0])(*_parse(words[0], words[1:]))
     except HarnessError as error:
+        if arguments is None and isinstance(error, Interrupted):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more while Python ends would print a traceback
         if not getattr(error, "log", ""):  # a failed training has been told by its view
             print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        return 130
+        if arguments is None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print(f"harness {words[0]}: interrupted before it was done.", file=sys.stderr)
+        return Interrupted.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone, as in `harness show | head`
         return 0
+    except OSError as error:
+        if (told := disk_full(error)) is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
+        return told.exit_code
 
 
 def _command(name: str) -> Callable[..., int]:

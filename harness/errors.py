@@ -5,6 +5,8 @@ Exceptions cross process borders (Ray, submitit), so each one pickles from its o
 
 from __future__ import annotations
 
+import errno
+
 
 class HarnessError(Exception):
     """A failure a user can act on.
@@ -80,3 +82,20 @@ class TakenOver(Interrupted):
 
 class StopRequested(HarnessError):
     """Ends a training after a step, when it has been asked to stop and has saved."""
+
+
+class DiskFull(HarnessError):
+    """A full disk, or a quota, has refused a write."""
+
+
+def disk_full(error: BaseException, place: object = "", remedy: str = "Free some, and try again.") -> DiskFull | None:
+    """The error in the user's terms; None where it is another one.
+
+    Args:
+        error: What was raised.
+        place: What was written to, where the error does not name it.
+        remedy: What to do.
+    """
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    return DiskFull(f"No space is left for {error.filename or place or 'a file'} ({error.strerror}).", remedy)

@@ -28,7 +28,7 @@ def install(packages: list[str], why: str, required: bool = True) -> None:
     """
     if not packages:
         return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
+    if not may_install():
         names = " ".join(packages)
         message = f"Missing: {names} ({why}). On Debian or Ubuntu: sudo apt-get install {names}"
         if required:
@@ -40,6 +40,11 @@ def install(packages: list[str], why: str, required: bool = True) -> None:
     subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
     command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
     subprocess.run(command, check=True, env=quiet, stdout=subprocess.DEVNULL)
+
+
+def may_install() -> bool:
+    """Whether this is a Debian and its root user."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def missing_compiler() -> list[str]:

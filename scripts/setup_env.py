@@ -8,6 +8,9 @@ afresh, so that it never holds anything but the lock.
 
 Torch comes first and by pip, because on Linux the registry's own torch brings several GB of CUDA with it; the rest
 comes by uv, which is much faster, and by pip where uv cannot be had.
+
+One package, pycosat, comes as C source. Where there is no compiler and this user cannot install one, it is left out:
+only reasoning-gym's zebra_puzzles use it.
 """
 
 from __future__ import annotations
@@ -30,6 +33,14 @@ UV = "uv==0.13.9"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 OLDEST, NEWEST = (3, 11), (3, 12)
 STAMP_NAME = ".harness-setup"  # lies in the environment; its fingerprint, written last
+LEFT_OUT = "pycosat"  # what cannot be had without a compiler
+STAND_IN = """# Stands in for pycosat, which reasoning-gym imports and only its zebra_puzzles use.
+def itersolve(*arguments, **settings):
+    raise RuntimeError(
+        "zebra_puzzles need pycosat, which comes as C source, and `make setup` found no compiler. "
+        "Install one (on Debian or Ubuntu: {packages}), then run `make setup` again."
+    )
+"""
 
 started = time.monotonic()
 
@@ -124,11 +135,12 @@ class Environment:
         remedy = f"Is {TORCH_CPU_INDEX} reachable? If not, put torch's +cpu wheel where pip looks (PIP_FIND_LINKS)."
         self.pip_install(*source, requirement, remedy=remedy if source else "")
 
-    def install_rest(self, lock: Path) -> None:
-        """Install every locked package that is not there yet."""
+    def install_rest(self, lock: Path, without: tuple[str, ...] = ()) -> None:
+        """Install every locked package that is not there yet, but for those ``without`` names."""
         wanted = self.path / "requirements.txt"
-        there = ("torch==",) if needs_cpu_torch(lock) else ()
-        wanted.write_text("".join(line for line in lock.open() if not line.startswith(there)))
+        there = ("torch",) if needs_cpu_torch(lock) else ()
+        skipped = tuple(f"{name}==" for name in there + without)
+        wanted.write_text("".join(line for line in lock.open() if not line.startswith(skipped)))
         count = len(re.findall(r"^[\w.-]+==", wanted.read_text(), re.MULTILINE))
         if self.has_uv():
             say(f"installing {count} packages with {UV}")
@@ -140,6 +152,13 @@ class Environment:
             say("uv failed (above)")
         say(f"installing {count} packages with pip: this takes some minutes")
         self.pip_install("-r", wanted)
+
+    def stand_in(self, packages: list[str]) -> None:
+        """Let reasoning-gym be imported without pycosat; using it says which Debian packages would have been needed."""
+        (folder,) = self.path.glob("lib/python3.*/site-packages")
+        (folder / f"{LEFT_OUT}.py").write_text(STAND_IN.format(packages=" ".join(packages)))
+        say(f"no C compiler is here, so {LEFT_OUT} is left out: all works but reasoning-gym's zebra_puzzles. "
+            f"To have them: sudo apt-get install {' '.join(packages)}, then make setup again")  # fmt: skip
 
     def compile(self) -> None:
         """Compile every package to byte code: a training starts several processes, which would each do it again."""
@@ -156,17 +175,22 @@ class Environment:
 
 def set_up(environment: Environment, lock: Path) -> None:
     """Build an environment from a lock; do nothing where it is there already."""
-    wanted = fingerprint(lock)
-    if environment.is_complete(wanted):
+    wanted, missing = fingerprint(lock), debian.missing_compiler()
+    without = bool(missing) and not debian.may_install()
+    reduced = f"{wanted} without {LEFT_OUT}"
+    if environment.is_complete(wanted) or (without and environment.is_complete(reduced)):
         return
-    debian.install(debian.missing_compiler(), why="pycosat, which reasoning-gym needs, comes as C source")
+    if not without:
+        debian.install(missing, why=f"{LEFT_OUT}, which reasoning-gym needs, comes as C source")
     environment.create()
     if needs_cpu_torch(lock):
         environment.install_torch(locked_torch(lock))
-    environment.install_rest(lock)
+    environment.install_rest(lock, without=(LEFT_OUT,) if without else ())
+    if without:
+        environment.stand_in(missing)
     environment.install_project()
     environment.compile()
-    environment.stamp.write_text(wanted + "\n")
+    environment.stamp.write_text(f"{reduced if without else wanted}\n")
     say(f"{environment.path} is ready")
 
 

@@ -9,28 +9,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import ray
 from omegaconf import DictConfig, OmegaConf
 
 from harness.backend.fork.client import workers_forked
+from harness.backend.host_memory import object_store_bytes, require_memory
 from harness.backend.leftovers import processes_ended, temporary_folder
 from harness.backend.nodes import Nodes
-from harness.errors import TrainingError
+from harness.backend.ray_start import signals_kept, start_ray
 from harness.records import signs, stacks
 from harness.records.meeting import Meeting
 
 LOGICAL_CPUS = 32  # Ray's scheduling slots on a CPU machine; the processes take turns, so they need not be cores
 OBJECT_STORE_BYTES = 512 * 2**20  # batches travel through TransferQueue, not through Ray's object store
 VLLM_SERVER = "verl.workers.rollout.vllm_rollout.vllm_async_server"  # with vLLM; most workers of such a run import it
-MEMORY_NEEDED_BYTES = 2 * 2**30  # Ray's processes and verl's imports, before any model
 
 
 @contextlib.contextmanager
@@ -80,7 +77,7 @@ def _forked(config: DictConfig, folder: str) -> Iterator[None]:
         return
     modules = (VLLM_SERVER,) if config.actor_rollout_ref.rollout.name == "vllm" else ()
     with contextlib.ExitStack() as stack:
-        with _signals_kept():
+        with signals_kept():
             stack.enter_context(workers_forked(folder, modules))
         yield
 
@@ -126,15 +123,8 @@ def config_threads(config: DictConfig) -> int:
 
 
 def _local_settings(config: DictConfig, settings: dict[str, Any], nodes: Nodes) -> dict[str, Any]:
-    available = psutil.virtual_memory().available
-    if available < MEMORY_NEEDED_BYTES:
-        raise TrainingError(
-            f"Ray cannot start: {available / 2**30:.1f} GiB of memory are free, "
-            f"{MEMORY_NEEDED_BYTES / 2**30:.0f} GiB are needed.",
-            "End other processes, or run on a machine with more memory.",
-            stage="starting Ray",
-        )
-    defaults = {"include_dashboard": False, "configure_logging": True, "logging_level": logging.WARNING}
+    require_memory()
+    defaults: dict[str, Any] = {"include_dashboard": False, "configure_logging": True, "logging_level": logging.WARNING}
     if config.trainer.device == "cpu":
         slots = config.trainer.n_gpus_per_node * (1 if nodes.meeting else config.trainer.nnodes)
         rollout = config.actor_rollout_ref.rollout
@@ -143,42 +133,18 @@ def _local_settings(config: DictConfig, settings: dict[str, Any], nodes: Nodes) 
         defaults |= {"num_gpus": slots, "num_cpus": LOGICAL_CPUS + 4 * slots, "object_store_memory": OBJECT_STORE_BYTES}
     elif nodes.meeting:
         defaults |= {"num_gpus": config.cluster.gpus_per_node}
+    if config.trainer.device != "cpu" and (store := object_store_bytes()):
+        defaults["object_store_memory"] = store
     return defaults | nodes.settings() | {key: value for key, value in settings.items() if value is not None}
 
 
 @contextlib.contextmanager
 def _connected(**settings: Any) -> Iterator[None]:
-    try:
-        with _signals_kept():
-            ray.init(**settings)
-    except (ValueError, OSError, RuntimeError, ConnectionError, ray.exceptions.RayError) as error:
-        raise TrainingError(
-            f"Ray cannot start: {error}",
-            "`ray_kwargs.ray_init.KEY=VALUE` passes settings to ray.init; see the log.",
-            stage="starting Ray",
-        ) from error
+    start_ray(settings)
     try:
         yield
     finally:
         ray.shutdown()
-
-
-@contextlib.contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Put signal handlers back: Ray installs one for SIGTERM that ends the process at once.
-
-    Its processes inherit that SIGUSR2 is blocked: a scheduler's warning, which some send to every process of a job, is
-    for this one.
-    """
-    numbers = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.getsignal(number) for number in numbers}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

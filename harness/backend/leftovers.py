@@ -75,11 +75,26 @@ def processes_ended(patience: float = SHUTDOWN_SECONDS) -> Iterator[Callable[[],
         yield note
     finally:
         note()
-        _, alive = psutil.wait_procs(started, timeout=patience)
-        for process in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(alive, timeout=SHUTDOWN_SECONDS)
+        _end(started, patience)
+
+
+@contextlib.contextmanager
+def processes_ended_on_error() -> Iterator[None]:
+    """End what was started in the body at once, should it fail."""
+    before = {child.pid for child in psutil.Process().children()}
+    try:
+        yield
+    except BaseException:
+        _end(list(_started_since(before)), 0.0)
+        raise
+
+
+def _end(processes: list[psutil.Process], patience: float) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=patience)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=SHUTDOWN_SECONDS)
 
 
 def _started_since(before: set[int]) -> Iterator[psutil.Process]:

@@ -1,15 +1,20 @@
-"""All patches of verl, each with its reason, the versions it is for, and a test that fails once verl needs it no more.
+"""All patches of verl, vLLM and Ray, each with its reason, the versions it is for, and a test that it is still needed.
 
-Everything else goes through verl's extension points. `tests/integration/test_patches.py` holds the tests, and for vLLM
+Everything else goes through their extension points. `tests/integration/test_patches.py` holds the tests, and for vLLM
 on a CPU `tests/vllm/test_patches.py`.
+
+Elsewhere is one change of an object, which leaves verl's modules and classes as they are and says there why it is made:
+`harness.backend.replay.build_replay_buffer` gives the buffer that verl has built a class derived from its own. And two
+patches of OmegaConf, for composing, where nothing of the backend is imported, are in `harness.config.parsing`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 VERSIONS = ("0.9.1",)
@@ -34,6 +39,50 @@ def apply_engine_patches(*, cpu: bool) -> None:
         _reference_without_pinned_memory()
     else:
         _log_probs_in_float32()
+
+
+@contextlib.contextmanager
+def ray_workers_started_by(program: str) -> Iterator[None]:
+    """For the driver, while it starts Ray: `ray.init` does not take the script that starts workers. Versions: Ray 2.60.
+
+    Args:
+        program: A Python file, for Ray's parameter ``setup_worker_path``.
+    """
+    from ray._private.parameter import RayParams
+
+    own = RayParams.__init__
+
+    def with_program(self: RayParams, *arguments: Any, **parameters: Any) -> None:
+        own(self, *arguments, **{"setup_worker_path": program, **parameters})
+
+    RayParams.__init__ = with_program
+    try:
+        yield
+    finally:
+        RayParams.__init__ = own
+
+
+@contextlib.contextmanager
+def ray_draws_nothing() -> Iterator[None]:
+    """For the fork server, while it imports: what is forked has the state of Ray's generator. Versions: Ray 2.60.
+
+    It is seeded when it is first asked. Making a class an actor's asks it for a number, which comes from the system
+    here.
+    """
+    import ray
+
+    own = ray.actor.ActorClassID
+
+    class FromTheSystem:
+        @staticmethod
+        def from_random() -> Any:
+            return own(os.urandom(own.size()))
+
+    ray.actor.ActorClassID = FromTheSystem
+    try:
+        yield
+    finally:
+        ray.actor.ActorClassID = own
 
 
 def _replace(module: object, name: str, make: Callable[[Callable], Callable]) -> None:

@@ -131,6 +131,9 @@ def build_replay_buffer(
 ) -> Any:
     """Turn the buffer that verl's trainer built into ours, keeping its configuration.
 
+    It is the object's class that changes, and no class of verl's: verl gives one that is named in its extension point,
+    ``trainer.v1.sampler.custom_sampler``, less than its own, nothing of ``algorithm.filter_groups``.
+
     A user's own sampler (``trainer.v1.sampler.custom_sampler``) goes on as it is, and ``finish`` sees what it samples.
 
     Args:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
-from harness.backend.cluster import ray_cluster
+from harness.backend.cluster import config_threads, ray_cluster
 from harness.backend.task_runner import TaskRunner, frozen
+from harness.records.provenance import add_threads
+from harness.records.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,6 +33,7 @@ def run_training(config: DictConfig, poll: Callable[[], None], announce: Callabl
         ray.exceptions.RayError: What ended the training; the cause is inside.
         NodeLost: A machine of a run over several is gone.
     """
+    add_threads(RunFolder(config.run_dir), config_threads(config) if config.trainer.device == "cpu" else None)
     announce("starting Ray")
     with ray_cluster(config) as nodes:
         nodes.wait(poll)

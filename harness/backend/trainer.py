@@ -17,6 +17,7 @@ from verl.utils.debug import marked_timer
 from harness.backend.checkpoints import Checkpoints
 from harness.backend.columns import read_columns, replace_objects, write_response_columns
 from harness.backend.corrections import advantages_of, on_responses
+from harness.backend.loading import loading_explained
 from harness.backend.overlong import left_out_of_the_loss, stop_tokens
 from harness.backend.recorded import Asked, RecordedTrainer
 from harness.backend.recorder import Recorder
@@ -78,7 +79,8 @@ class HarnessTrainer:
         self.stop_tokens = stop_tokens(self.config.actor_rollout_ref.model.path, self.tokenizer)
 
     def _init_dataloader(self) -> None:
-        super()._init_dataloader()
+        with loading_explained(self):
+            super()._init_dataloader()
         if self.steps.oversample > 1:
             self._count_oversampled_epochs()
 

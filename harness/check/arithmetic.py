@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.check.data_files import parquet_rows
 from harness.check.model_shape import described_model, model_positions
 from harness.check.problem import Problem
 from harness.check.values import lookup
@@ -132,18 +133,6 @@ def _rows(tree: Tree) -> int:
         rows = recipe.get("train_size")
         rows = rows if isinstance(rows, int) else 0
     else:
-        rows = sum(_parquet_rows(Path(str(file)).expanduser()) for file in files)
+        rows = sum(parquet_rows(Path(str(file)).expanduser()) for file in files)
     most = lookup(tree, "data.train_max_samples")
     return min(rows, most) if isinstance(most, int) and most > 0 else rows
-
-
-def _parquet_rows(path: Path) -> int:
-    if path.suffix != ".parquet" or not path.is_file():
-        return 0
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        return pyarrow.parquet.read_metadata(path).num_rows
-    except (OSError, pyarrow.ArrowException):
-        return 0  # told as a file that is not whole

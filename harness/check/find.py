@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from harness.check.added import added_problems
 from harness.check.advantage import advantage_problems
@@ -19,6 +18,8 @@ from harness.check.arithmetic import arithmetic_problems
 from harness.check.batches import batch_problems
 from harness.check.checkpoints import checkpoint_problems
 from harness.check.cluster import cluster_problems
+from harness.check.composition import compose_what_can_be
+from harness.check.data_files import data_problems
 from harness.check.ignored import ignored_problems
 from harness.check.memory import memory_problems
 from harness.check.names import name_problems
@@ -32,10 +33,10 @@ from harness.check.tracking import tracking_problems
 from harness.check.values import lookup, range_problems, type_problems
 from harness.config.compose import resolved_tree
 from harness.config.origins import Origins
+from harness.config.written import written_keys
 from harness.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
-PARQUET_LEAST_BYTES = 12  # mark, footer length, mark
 
 
 def find_problems(
@@ -98,10 +99,34 @@ def require_valid(config: DictConfig, overrides: Sequence[str] = (), written: Ma
         ConfigurationError: There is at least one.
     """
     found = find_problems(config, overrides, Origins(tuple(overrides), Path.cwd(), written or {}))
-    problems = [problem for problem in found if not problem.warning]
     for problem in found:
         if problem.warning:
             logger.warning("warning: %s", problem)
+    _require_none([problem for problem in found if not problem.warning])
+
+
+def compose_or_tell_all(overrides: Sequence[str] = (), file: str | None = None) -> DictConfig:
+    """Compose; where that fails, what is wrong beside it is told too.
+
+    Args:
+        overrides: Words of the command.
+        file: A YAML file with verl's sections, in place of an experiment.
+
+    Raises:
+        ConfigurationError: They do not compose.
+    """
+    composed = compose_what_can_be(overrides, file)
+    if composed.config is not None and not composed.problems:
+        return composed.config
+    further: list[Problem] = []
+    if composed.config is not None:
+        words, written = composed.words, written_keys(file, composed.words)
+        further = find_problems(composed.config, words, Origins(tuple(words), Path.cwd(), written))
+    _require_none([*composed.problems, *(problem for problem in further if not problem.warning)])
+    raise AssertionError(overrides)
+
+
+def _require_none(problems: Sequence[Problem]) -> None:
     if len(problems) == 1:
         raise problems[0].error()
     if problems:
@@ -150,37 +175,10 @@ def _made_folders(config: DictConfig) -> list[str]:
 
 def _files(config: DictConfig) -> Iterator[Problem]:
     made = _made_folders(config)
-    for key in ("data.train_files", "data.val_files"):
-        files = _value(config, key)
-        for file in files if isinstance(files, ListConfig) else [files] if files else []:
-            if not any(str(file).startswith(folder) for folder in made) and "://" not in str(file):
-                yield from _data_file(key, Path(str(file)).expanduser())
+    yield from data_problems(config, made)
     model = _value(config, "actor_rollout_ref.model.path")
     if model and str(model) not in made:
         yield from _model(str(model))
-
-
-def _data_file(key: str, path: Path) -> Iterator[Problem]:
-    if not path.is_file():
-        yield Problem(
-            "file", key, f"{key}: there is no file {path}.", "Give the path of a parquet file in verl's layout."
-        )
-    elif path.suffix == ".parquet" and not _is_parquet(path):
-        yield Problem(
-            "file", key, f"{key}: {path} is not a whole parquet file.", "Make it again; the copy may be torn."
-        )
-
-
-def _is_parquet(path: Path) -> bool:
-    """Whether the file begins and ends as parquet does: with its mark, and a footer's length before the last one."""
-    size = path.stat().st_size
-    if size < PARQUET_LEAST_BYTES:
-        return False
-    with path.open("rb") as file:
-        head = file.read(4)
-        file.seek(-8, os.SEEK_END)
-        footer, tail = int.from_bytes(file.read(4), "little"), file.read(4)
-    return head == tail == b"PAR1" and 0 < footer <= size - PARQUET_LEAST_BYTES
 
 
 def _model(model: str) -> Iterator[Problem]:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from harness.check.composition import compose_what_can_be
 from harness.check.find import find_problems
 from harness.check.memory import gpu_memory, memory_phases
 from harness.check.problem import Problem
 from harness.check.schema import verl_schema
 from harness.config.compose import resolved_tree
 from harness.config.origins import Origins
-from harness.config.written import compose_written, written_keys
+from harness.config.written import written_keys
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -74,13 +75,16 @@ def check_report(
 
 
 def _findings(overrides: Sequence[str], deep: Deep | None, file: str | None) -> Findings:
+    composed = compose_what_can_be(overrides, file)
+    config = composed.config
+    if config is None:
+        return Findings(composed.problems)
     try:
-        config = compose_written(overrides, file)
-        origins = Origins(tuple(overrides), Path.cwd(), written_keys(file, overrides))
-        problems = find_problems(config, overrides, origins)
-    except ConfigurationError as error:  # a composition that fails has no other problems to show
+        origins = Origins(tuple(composed.words), Path.cwd(), written_keys(file, composed.words))
+        problems = [*composed.problems, *find_problems(config, composed.words, origins)]
+    except ConfigurationError as error:  # of a file, whose other problems cannot be shown
         key = error.message.partition(":")[0].partition("=")[0]
-        return Findings([Problem("composition", key, error.message, error.remedy, origin="the command line")])
+        return Findings([*composed.problems, Problem("composition", key, error.message, error.remedy)])
     found = Findings(problems, seconds=verl_schema().seconds)
     if any(problem.code == "reference" for problem in problems):
         return found

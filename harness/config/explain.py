@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import yaml
 
 
+NO_SUCH_KEY = "there is no such key"
 NO_NAME = (
     "A defaults list of a YAML file has an entry after one with `override`, or a group gets what is no option's name.",
     "Put entries with `override` after the others, and choose options by name: GROUP=NAME, or GROUP=[NAME,NAME].",
@@ -88,7 +89,7 @@ def _unknown_key(match: re.Match[str], names: Names) -> tuple[str, str]:
         message = f"{group}: a file of {package} chooses an option of it, but stands under the key {package}."
         return message, "Begin that file with the line: # @package _global_"
     parent, _, leaf = key.rpartition(".")
-    message = f"{key}: there is no such key{f' under {parent}' if parent else ' or group'}."
+    message = f"{key}: {NO_SUCH_KEY}{f' under {parent}' if parent else ' or group'}."
     whole = names.ending_in(leaf)
     options = [*names.beside(key), *([] if parent else GROUPS)]
     suggestion = f"Did you mean {' or '.join(whole)}?" if whole else did_you_mean(leaf, options)

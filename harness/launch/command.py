@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from harness.check.find import require_valid
+from harness.check.find import compose_or_tell_all, require_valid
 from harness.components.instantiate import instantiate
 from harness.config.classic import experiment_from
 from harness.config.compose import compose_config, resolve
@@ -45,7 +45,7 @@ def train_run(overrides: Sequence[str], file: str | None = None) -> str:
 
 def launcher_of(overrides: Sequence[str], file: str | None = None) -> str:
     """Where the composition would run: ``local`` or ``slurm``."""
-    return str(OmegaConf.select(compose_written(overrides, file), "cluster.launcher"))
+    return str(OmegaConf.select(compose_or_tell_all(overrides, file), "cluster.launcher"))
 
 
 def dry_run(overrides: Sequence[str], file: str | None = None) -> str:

@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, disk_full
 from harness.launch.slurm.nodes import driving, is_first, serve
 from harness.launch.sweep.drive import drive, fail
 from harness.launch.sweep.folder import SweepFolder
@@ -40,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return drive(sweep, plan, planned)
     except HarnessError as error:
         return fail(sweep.run(planned), error)
+    except OSError as error:
+        if (full := disk_full(error, sweep.path)) is None:
+            raise
+        return fail(sweep.run(planned), full)
 
 
 if __name__ == "__main__":

@@ -27,12 +27,24 @@ def output_to(log: Path) -> Iterator[tuple[Console, Console]]:
         os.dup2(target, 1), os.dup2(target, 2)
         yield Console(file=streams[0]), Console(file=streams[1])
     finally:
-        sys.stdout.flush(), sys.stderr.flush()
+        _empty(sys.stdout, 1)
+        _empty(sys.stderr, 2)
         os.dup2(saved[0], 1), os.dup2(saved[1], 2)
         for descriptor in (*saved, target):
             os.close(descriptor)
         for stream in streams:
             stream.close()
+
+
+def _empty(stream: TextIO, descriptor: int) -> None:
+    """Write out what is buffered; what a full disk refuses is dropped, so that it does not come on the terminal."""
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+        stream.flush()
 
 
 class _Both(io.TextIOBase):

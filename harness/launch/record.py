@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -11,10 +12,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.config.compose import resolve
 from harness.config.fingerprint import fingerprint
+from harness.errors import Interrupted, disk_full
 from harness.records.atomic import write_text, write_yaml
 from harness.records.provenance import Provenance
 from harness.records.run_folder import RunFolder
-from harness.records.status import StatusWriter
+from harness.records.status import RunError, StatusWriter
 
 
 def open_run(
@@ -35,9 +37,37 @@ def open_run(
 
     Returns:
         The folder and the resolved configuration, as recorded in ``config.yaml``.
+
+    Raises:
+        Interrupted: By Ctrl-C, before the record was whole.
+        DiskFull: There is no room for it.
     """
     folder = RunFolder.create(Path(config.output_root), config.name, config.run_id)
-    StatusWriter(folder).pending()
+    status = StatusWriter(folder)
+    status.pending()
+    try:
+        return folder, _written(folder, config, overrides, command, given, code_of)
+    except KeyboardInterrupt as error:
+        with contextlib.suppress(OSError):
+            status.cancelled()
+        raise Interrupted(f"{folder.shown()} was stopped before it began.") from error
+    except OSError as error:
+        if (full := disk_full(error, folder)) is None:
+            raise
+        with contextlib.suppress(OSError):
+            status.failed(RunError(type(full).__name__, full.message, full.remedy))
+        raise full from error
+
+
+def _written(
+    folder: RunFolder,
+    config: DictConfig,
+    overrides: Sequence[str],
+    command: Sequence[str] | None,
+    given: Mapping[str, Any] | None,
+    code_of: RunFolder | None,
+) -> DictConfig:
+    """The resolved configuration, now that it and all that is known before the start have been recorded."""
     config = deepcopy(config)
     with open_dict(config):
         config.run_id = folder.run_id
@@ -48,7 +78,7 @@ def open_run(
     if given is not None:
         write_yaml(folder.given, dict(given))
     Provenance(code_of=code_of).write(folder, seed=resolved.seed, fingerprint=fingerprint(resolved), command=command)
-    return folder, resolved
+    return resolved
 
 
 def as_another_run(config: DictConfig) -> None:

@@ -7,9 +7,13 @@ ended and goes on from its last periodic checkpoint.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -20,6 +24,8 @@ from harness.records.stop_request import request_stop, withdraw_stop
 
 SHUTDOWN_SECONDS = 12.0  # what ending Ray and writing the status takes
 MEANINGS = {"SIGUSR2": ", as its time limit (cluster.time) is near", "SIGTERM": ", as its node is wanted"}
+STOPPING = "stopping: the run is being ended and recorded, which takes some seconds"
+STILL_STOPPING = "still stopping: nothing more is needed (kill -9 {pid} ends it at once, and nothing records that)"
 CANCEL_MARK = "cancelled"  # a file that `harness sweep cancel` leaves before it asks Slurm
 
 
@@ -32,6 +38,11 @@ class Stops:
             every signal ends the run at once.
         term_seconds: The same for ``TERM``.
         fence: Tells whether another process has taken the run over.
+
+    Attributes:
+        reason: Why a scheduler stops it; empty where none does.
+        deadline: When it is ended, by the clock of `time.monotonic`.
+        tell: Shows a line to the user.
     """
 
     def __init__(
@@ -43,6 +54,7 @@ class Stops:
     ) -> None:
         self.run, self.warning_seconds, self.term_seconds, self.fence = run, warning_seconds, term_seconds, fence
         self.reason = ""
+        self.tell: Callable[[str], None] = _on_standard_error
         self.deadline = float("inf")
         self._before: dict[int, Any] = {}
 
@@ -97,9 +109,22 @@ class Stops:
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._ignore()
+        self._say(STOPPING)
         raise Interrupted(f"The run got {signal.Signals(number).name}.")
 
     def _ignore(self) -> None:
-        """What comes during the cleaning up changes nothing any more."""
+        """What comes during the cleaning up changes nothing any more; a person's is answered, once."""
         for number in self._before:
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, self._once_more if number == signal.SIGINT else signal.SIG_IGN)
+
+    def _once_more(self, number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        self._say(STILL_STOPPING.format(pid=os.getpid()))
+
+    def _say(self, words: str) -> None:
+        with contextlib.suppress(OSError, RuntimeError):  # a terminal that is closed, or in the middle of a line
+            self.tell(words)
+
+
+def _on_standard_error(words: str) -> None:
+    sys.stderr.write(f"{words}\n")

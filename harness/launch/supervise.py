@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from harness.errors import Hang, HarnessError, Interrupted, NodeLost, Preempted, TakenOver, TrainingError
+from harness.errors import Hang, HarnessError, Interrupted, NodeLost, Preempted, TakenOver, TrainingError, disk_full
 from harness.launch.guard import Guard
 from harness.launch.memory_kills import memory_kills, out_of_memory
 from harness.launch.output import copied_to, output_to
@@ -57,18 +56,22 @@ def supervise(
             wants it started again.
     """
     status = StatusWriter(run)
-    status.running(total_steps)
     stops = stops or Stops(run.path)
-    with (copied_to if foreground else output_to)(run.log) as (out, err), stops:
-        live = False if foreground else None
-        view = TrainingView(run, total_steps or 0, console=out, errors=err, interactive=live, title=title or None)
-        guard = Guard(run, watchdog or Settings(minutes=None), status)
-        try:
-            with tracked(run):
-                return _done(work, run, status, _Watch(run, status, view, stops, guard))
-        finally:
-            if line := told(run):
-                out.print(line, soft_wrap=True, highlight=False, markup=False)
+    try:
+        with (copied_to if foreground else output_to)(run.log) as (out, err), stops:
+            status.running(total_steps)
+            live = False if foreground else None
+            view = TrainingView(run, total_steps or 0, console=out, errors=err, interactive=live, title=title or None)
+            stops.tell = view.warn
+            guard = Guard(run, watchdog or Settings(minutes=None), status)
+            try:
+                with tracked(run):
+                    return _done(work, run, status, _Watch(run, status, view, stops, guard))
+            finally:
+                if line := told(run):
+                    out.print(line, soft_wrap=True, highlight=False, markup=False)
+    except (OSError, KeyboardInterrupt, Interrupted) as error:
+        _ended_beside_the_work(error, run, status)
 
 
 def _done(work: Work, run: RunFolder, status: StatusWriter, watch: _Watch) -> RunSummary:
@@ -79,10 +82,31 @@ def _done(work: Work, run: RunFolder, status: StatusWriter, watch: _Watch) -> Ru
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  raised again in the user's terms
         _end(error, run, status, watch)
     status.done()
-    _report(run)
+    _report(run, watch.view)
     summary = summarise(run)
     watch.view.finish(summary)
     return summary
+
+
+def _ended_beside_the_work(error: BaseException, run: RunFolder, status: StatusWriter) -> NoReturn:
+    """Record and raise what came before the work or after it, mostly a full disk; other ends are recorded already."""
+    if isinstance(error, TakenOver) or status.status.has_ended:
+        raise error
+    if not isinstance(error, OSError):
+        _record(status.cancelled)
+        raise _stopped(run) from error
+    failure = _as_run_error(error, status.status.stage, run)
+    _record(lambda: status.failed(failure))
+    raise TrainingError(failure.message, failure.remedy, failure.stage) from error
+
+
+def _record(end: Callable[[], None]) -> None:
+    with contextlib.suppress(OSError):  # on a full disk; why the run has ended is told all the same
+        end()
+
+
+def _stopped(run: RunFolder) -> Interrupted:
+    return Interrupted("The run was stopped.", f"Go on with: harness train --resume {run.shown()}")
 
 
 def _end(error: BaseException, run: RunFolder, status: StatusWriter, watch: _Watch) -> NoReturn:
@@ -91,22 +115,21 @@ def _end(error: BaseException, run: RunFolder, status: StatusWriter, watch: _Wat
         raise error
     lost = error if isinstance(error, NodeLost) and watch.stops.can_be_queued else None
     if lost or watch.stops.by_scheduler:
-        status.preempted(_as_run_error(lost, watch.stage, run) if lost else None)
-        _report(run)
+        _record(lambda: status.preempted(_as_run_error(lost, watch.stage, run) if lost else None))
+        _report(run, watch.view)
         raise Preempted(f"The run was stopped: {lost.message if lost else watch.stops.reason}.") from error
     if watch.guard.hang is not None:
         error = watch.guard.hang  # whatever ending it has raised
     elif _was_stopped(error):
-        status.cancelled()
-        _report(run)
-        raise Interrupted("The run was stopped.", f"Go on with: harness train --resume {run.shown()}") from error
+        _record(status.cancelled)
+        _report(run, watch.view)
+        raise _stopped(run) from error
     failure = _as_run_error(error, watch.stage, run)
     if (killed := memory_kills() - watch.killed_before) > 0:
-        failure = out_of_memory(killed, failure)
+        failure = out_of_memory(killed, failure, by_slurm=watch.stops.warning_seconds is not None)
     again = isinstance(error, Hang) and watch.guard.settings.on_hang == "retry"
-    with contextlib.suppress(OSError):  # on a full disk; the reason is told all the same
-        status.preempted(failure) if again else status.failed(failure)
-        _report(run)
+    _record(lambda: status.preempted(failure) if again else status.failed(failure))
+    _report(run, watch.view)
     watch.view.fail(failure)
     if again:
         raise error
@@ -159,18 +182,17 @@ def _was_stopped(error: BaseException | None) -> bool:
 
 
 def _as_run_error(error: BaseException, stage: str, run: RunFolder) -> RunError:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        message = f"No space is left for {error.filename or run.path} ({error.strerror})."
-        remedy = f"Free some, then go on with: harness train --resume {run.shown()}"
-        return RunError("DiskFull", message, remedy, stage, str(run.log))
+    error = disk_full(error, run.path, f"Free some, then go on with: harness train --resume {run.shown()}") or error
     if isinstance(error, HarnessError):
         at = getattr(error, "stage", "") or stage
         return RunError(type(error).__name__, error.message, error.remedy, at, str(run.log))
     return root_cause(error).as_run_error(stage, str(run.log))
 
 
-def _report(run: RunFolder) -> None:
+def _report(run: RunFolder, view: TrainingView) -> None:
     try:
         write_report(run)
+    except OSError as error:
+        view.warn(f"the report could not be written: {error}")
     except Exception:  # noqa: BLE001 (a report that fails must not turn a finished run into a failed one)
         sys.stderr.write(f"harness: the report could not be written:\n{traceback.format_exc()}")

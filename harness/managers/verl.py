@@ -8,6 +8,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.check.data_files import require_data
 from harness.check.find import require_valid
 from harness.config.classic import data_files, experiment_from
 from harness.config.written import written_keys
@@ -190,6 +191,7 @@ class VERLTrainingManager(RLTrainingManager):
 
         def work(poll: Callable[[], None], announce: Callable[[str], None]) -> dict[str, Any]:
             prepare_all(config, announce)
+            require_data(config)
             from harness.backend.train import run_training
 
             return run_training(config, poll, announce)

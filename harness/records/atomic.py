@@ -5,6 +5,7 @@ The text goes to a temporary file in the same folder, is flushed to the disk and
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -14,6 +15,8 @@ import yaml
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+BLOCK_BYTES = 4096  # what file systems give a file at least
 
 
 def write_text(path: Path, text: str) -> None:
@@ -41,13 +44,39 @@ def write_text(path: Path, text: str) -> None:
     sync(path.parent)
 
 
+def write_over(path: Path, text: str) -> None:
+    """Replace the content of an existing small file where it lies, for a last word on a full disk.
+
+    It takes no room on the disk beside what the file has; white space fills what it had more. A reader may see a part.
+
+    Raises:
+        OSError: There is no room even so; the old content is then untouched.
+    """
+    content = text.encode("utf-8", "backslashreplace")
+    with path.open("r+b", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if -(-len(content) // BLOCK_BYTES) > -(-size // BLOCK_BYTES):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        file.write(content.ljust(size))
+        os.fsync(file.fileno())
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replace ``path`` by ``value`` as indented JSON.
 
     Raises:
         ValueError: ``value`` holds NaN or an infinity, which JSON does not know.
     """
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Indented JSON.
+
+    Raises:
+        ValueError: ``value`` holds NaN or an infinity, which JSON does not know.
+    """
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_yaml(path: Path, value: Any) -> None:

@@ -106,6 +106,26 @@ def collect(folder: Path | None = None) -> dict[str, Any]:
     }
 
 
+def add_threads(run_folder: RunFolder, each_process: int | None) -> None:
+    """Add what the threads of the training's processes are, now that it is known on the machine where they compute.
+
+    Results repeat bit for bit with the same number only. A resumed run has that of its last start.
+
+    Args:
+        run_folder: The run; nothing is done for one without a record.
+        each_process: Torch's in each process; None where that is left to torch, as on a GPU.
+    """
+    record = read_provenance(run_folder)
+    if record:
+        record["threads"] = {
+            "each_process": each_process,
+            "OMP_NUM_THREADS": str(each_process) if each_process else os.environ.get("OMP_NUM_THREADS"),
+            "cores": len(os.sched_getaffinity(0)),
+            "host": socket.gethostname(),
+        }
+        write_json(run_folder.provenance, record)
+
+
 def read_provenance(run_folder: RunFolder) -> dict[str, Any]:
     """What is recorded of a run; empty in a record without.
 

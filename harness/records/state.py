@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.records.atomic import write_json
+from harness.errors import disk_full
+from harness.records.atomic import json_text, write_over, write_text
 from harness.records.process import process_started
 
 if TYPE_CHECKING:
@@ -78,8 +79,14 @@ class Status:
 
 
 def save_status(path: Path, status: Status) -> None:
-    """Write the record in one step."""
-    write_json(path, asdict(status))
+    """Write the record in one step; on a full disk the end of a run goes where the last record lies."""
+    text = json_text(asdict(status))
+    try:
+        write_text(path, text)
+    except OSError as error:
+        if not status.has_ended or disk_full(error) is None:
+            raise
+        write_over(path, text)
 
 
 def load_status(path: Path) -> Status | None:

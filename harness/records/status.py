@@ -120,8 +120,9 @@ class StatusWriter:
             self._write(state=state, ended=now(), error=error)
 
     def _write(self, **changes: Any) -> None:
-        self.status = replace(self.status, heartbeat=now(), **changes)
-        save_status(self.run_folder.status, self.status)
+        status = replace(self.status, heartbeat=now(), **changes)
+        save_status(self.run_folder.status, status)
+        self.status = status
         self._last_write = time.monotonic()
 
 

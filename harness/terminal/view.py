@@ -12,7 +12,14 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from harness.records.quantities import ENTROPY, KL_TO_REFERENCE, RESPONSE_LENGTH, number, validation_headline
+from harness.records.quantities import (
+    ENTROPY,
+    KL_TO_REFERENCE,
+    RESPONSE_LENGTH,
+    number,
+    tokens_per_second,
+    validation_headline,
+)
 from harness.records.state import RunError
 from harness.records.summary import RunSummary, summarise
 from harness.terminal import panel, text
@@ -194,6 +201,9 @@ def _step_line(record: StepRecord, progress: Progress) -> Text:
             parts.append(f"{label} {text.number(value)}")
     if progress.step_seconds is not None:
         parts.append(f"{text.seconds(progress.step_seconds)} a step")
+    rate = tokens_per_second(metrics)
+    if rate is not None:
+        parts.append(f"{rate:,.0f} tokens/s")
     if progress.remaining:
         parts.append(f"{text.seconds(progress.remaining)} left")
     score = validation_headline(metrics)

@@ -70,6 +70,13 @@ def rows(folder: Path, name: str, change: Callable[[dict[str, Any]], Any]) -> st
     return str(path)
 
 
+def as_json_lines(parquet: str) -> str:
+    path = Path(parquet).with_suffix(".jsonl")
+    rows = pyarrow.parquet.read_table(parquet).to_pylist()
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return str(path)
+
+
 def own_data(file: str, *words: str) -> list[str]:
     return [*TINY, f"data.train_files={file}", f"data.val_files={file}", "data.max_prompt_length=64",
             "data.max_response_length=8", "reward_fn=exact_match", *words]  # fmt: skip
@@ -106,6 +113,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         "hub name": own_data(good, "actor_rollout_ref.model.path=nobody/nothing"),
         "prompts as text": own_data(text),
         "no prompts": own_data(nameless),
+        "no prompts in JSON": own_data(as_json_lines(nameless)),
         "no truth": own_data(truthless),
         "long prompts": own_data(good, "data.max_prompt_length=9"),
         "all too long": own_data(good, "data.max_prompt_length=3", "data.filter_overlong_prompts=true"),
@@ -175,7 +183,8 @@ def test_what_was_seen_is_shown(reports: dict[str, dict[str, Any]]) -> None:
         ("no weights", "actor_rollout_ref.model.path", "1 of 1 files of weights are not there, the first "),
         ("hub name", "actor_rollout_ref.model.path", "=nobody/nothing: cannot be loaded: "),
         ("prompts as text", "data.train_files", "row 0's 'prompt' is '3 + 4 = ?', not a list of messages."),
-        ("no prompts", "data.train_files", "there is no column 'prompt' (data.prompt_key); there are ability"),
+        ("no prompts", "data.train_files", "nameless.parquet has no column prompt (data.prompt_key)."),
+        ("no prompts in JSON", "data.train_files", "there is no column 'prompt' (data.prompt_key); there are ability"),
         ("all too long", "data.max_prompt_length", "100.0% of the prompts of data.train_files are longer and are left"),
         ("unknown source", "reward_fn", "a response could not be scored: NotImplementedError"),
         ("reward fails", "reward_fn", "a response could not be scored: ZeroDivisionError"),

@@ -120,8 +120,9 @@ def test_ctrl_c_twice_in_a_terminal(tmp_path: Path, under_way: bool) -> None:
 
 def assert_stopped(process: subprocess.Popen, run: RunFolder) -> None:
     """It says what a person needs, and the record says that one has ended it."""
-    _, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert b"stopping: the run is being ended and recorded" in out
     assert read_status(run).state == "cancelled"
     assert b"--resume" in err
     assert b"Traceback" not in err

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -62,3 +64,35 @@ def test_without_flash_attn_log_probs_are_as_coarse_as_the_logits(monkeypatch: p
     ours = torch_functional.logprobs_from_logits(logits, labels)
     assert ours.dtype == torch.float32
     torch.testing.assert_close(ours.double(), exact, atol=1e-5, rtol=1e-5)
+
+
+def test_ray_init_does_not_take_the_program_that_starts_workers() -> None:
+    import ray
+    from ray._private.parameter import RayParams
+
+    assert "setup_worker_path" in inspect.signature(RayParams).parameters
+    assert "setup_worker_path" not in inspect.signature(ray.init).parameters
+    with patches.ray_workers_started_by("mine.py"):
+        assert RayParams().setup_worker_path == "mine.py"
+    assert RayParams().setup_worker_path != "mine.py"
+
+
+@pytest.mark.parametrize(("body", "apart"), [("contextlib.nullcontext", False), ("ray_draws_nothing", True)])
+def test_forks_draw_the_same_once_a_class_is_an_actors(body: str, apart: bool) -> None:
+    script = (
+        "import contextlib, ray\n"
+        "from harness.backend.fork.server import _forks_draw_apart\n"
+        "from harness.backend.patches import ray_draws_nothing\n"
+        f"with {body}(): ray.remote(type('Worker', (), {{}}))\n"
+        "print(_forks_draw_apart())\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == str(apart)
+
+
+def test_verl_tells_a_sampler_of_ones_own_nothing_of_filter_groups() -> None:
+    """Why `harness.backend.replay` gives verl's buffer another class."""
+    from verl.trainer.ppo.v1.trainer_base import PPOTrainer
+
+    source = inspect.getsource(PPOTrainer._build_replay_buffer)
+    assert "if not has_custom_sampler:\n            filter_groups_metric" in source

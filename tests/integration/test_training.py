@@ -54,6 +54,7 @@ def test_the_record_is_complete(grpo: Finished) -> None:
     assert provenance["versions"]["verl"] == "0.9.1"
     assert provenance["seed"] == 1
     assert len(provenance["fingerprint"]) == 16
+    assert provenance["threads"]["each_process"] >= 1
     assert yaml.safe_load(run.config.read_text())["run_dir"] == str(run.path.resolve())
     assert "experiment=quickstart_tiny" in yaml.safe_load(run.overrides.read_text())
 

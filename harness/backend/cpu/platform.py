@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import torch
 from verl.plugin.platform.platform_base import PlatformBase
-from verl.plugin.platform.platform_manager import PlatformRegistry
+from verl.plugin.platform.platform_manager import PlatformRegistry, set_platform
 
 from harness.config.recipes import cache_root
 from harness.records import stacks
@@ -158,10 +158,8 @@ class CpuPlatform(PlatformBase):
 
 def use_cpu_platform() -> None:
     """Make the CPU this process's platform, with as many threads as HARNESS_CPU_THREADS says."""
-    import verl.plugin.platform.platform_manager as manager
-
     # verl's FSDP engine is registered for cuda and npu; on a CPU it runs unchanged
     os.environ.setdefault("VERL_ENGINE_DEVICE", "cuda")
-    manager._current_platform = CpuPlatform()
+    set_platform(CpuPlatform())
     if threads := os.environ.get("HARNESS_CPU_THREADS"):
         torch.set_num_threads(int(threads))

@@ -7,11 +7,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
-
-from ray._private.parameter import RayParams
 
 from harness.backend.fork import starter
+from harness.backend.patches import ray_workers_started_by
 
 END_SECONDS = 5.0
 # What raylet tells its workers, but Ray reads when it is imported: their job, of which a private cluster has one, and
@@ -37,7 +35,7 @@ def workers_forked(folder: str, modules: Iterable[str] = ()) -> Iterator[None]:
     before = os.environ.get(starter.SOCKET)
     os.environ[starter.SOCKET] = place
     try:
-        with _starter_in_place():
+        with ray_workers_started_by(starter.__file__):
             yield
     finally:
         os.environ.pop(starter.SOCKET)
@@ -50,18 +48,3 @@ def workers_forked(folder: str, modules: Iterable[str] = ()) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
-
-
-@contextlib.contextmanager
-def _starter_in_place() -> Iterator[None]:
-    """Ray's own parameter for what raylet starts, which `ray.init` does not take."""
-    own = RayParams.__init__
-
-    def with_starter(self: RayParams, *arguments: Any, **parameters: Any) -> None:
-        own(self, *arguments, **{"setup_worker_path": starter.__file__, **parameters})
-
-    RayParams.__init__ = with_starter
-    try:
-        yield
-    finally:
-        RayParams.__init__ = own

@@ -17,16 +17,16 @@ import select
 import socket
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray._private.runtime_env.context import RuntimeEnvContext
 from ray._private.utils import update_envs
 
 from harness.backend.fork.starter import SIZE_BYTES, YES, is_own
+from harness.backend.patches import ray_draws_nothing
 
 IMPORTED = (  # what the workers of a run on a CPU need, the slow ones
     "verl",
@@ -70,7 +70,7 @@ def main() -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(arguments.socket)
     listener.listen(128)  # starters wait until everything has been imported
-    with _nothing_drawn():
+    with ray_draws_nothing():
         _import_all((*IMPORTED, *arguments.module))
     if not _forks_draw_apart():
         sys.exit("Ray's workers are not forked: they would draw the same random numbers")
@@ -88,26 +88,6 @@ def _import_all(names: Iterable[str]) -> None:
             traceback.print_exc()
     gc.collect()
     gc.freeze()  # collections would copy pages that the workers share
-
-
-@contextlib.contextmanager
-def _nothing_drawn() -> Iterator[None]:
-    """Ray's generator is seeded when it is first asked, and what is forked after that has its state.
-
-    Making a class an actor's asks it for a number, which comes from the system here.
-    """
-    own = ray.actor.ActorClassID
-
-    class FromTheSystem:
-        @staticmethod
-        def from_random() -> Any:
-            return own(os.urandom(own.size()))
-
-    ray.actor.ActorClassID = FromTheSystem
-    try:
-        yield
-    finally:
-        ray.actor.ActorClassID = own
 
 
 def _forks_draw_apart() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -69,7 +70,8 @@ def fail(run: RunFolder, error: HarnessError) -> int:
     """
     status = read_status(run)
     if not status.has_ended or status.error is None:
-        StatusWriter(run).failed(RunError(type(error).__name__, error.message, error.remedy, log=str(run.log)))
+        with contextlib.suppress(OSError):  # on a full disk
+            StatusWriter(run).failed(RunError(type(error).__name__, error.message, error.remedy, log=str(run.log)))
     return _say(f"error: {error}", error.exit_code)
 
 

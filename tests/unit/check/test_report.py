@@ -91,3 +91,31 @@ def test_a_training_tells_warnings_and_goes_on(caplog: pytest.LogCaptureFixture)
     words = ["experiment=quickstart_tiny", "algorithm.lam=0.9"]
     require_valid(compose_config(words), words)
     assert "algorithm.lam=0.9 does nothing: only GAE has a λ." in caplog.text
+
+
+BESIDE = ["trainer.nonsense=1", "data.trian_batch_size=8", "actor_rollout_ref.model.path=/nowhere/model"]
+
+
+def test_what_is_wrong_beside_unknown_keys_is_told_with_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "experiment=quickstart_tiny", *BESIDE, "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)["problems"]
+    assert sorted((each["code"], each["key"]) for each in told) == [
+        ("composition", "data.trian_batch_size"),
+        ("composition", "trainer.nonsense"),
+        ("model", "actor_rollout_ref.model.path"),
+    ]
+    assert {each["origin"] for each in told} == {"the command line"}
+
+
+def test_a_training_tells_all_of_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "experiment=quickstart_tiny", *BESIDE]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: The configuration has 3 problems:")
+    assert ". trainer.nonsense: there is no such key under trainer." in told
+    assert "3. actor_rollout_ref.model.path: there is no folder /nowhere/model." in told
+
+
+def test_nothing_is_said_of_what_another_option_would_make(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "experiment=nonsense", "trainer.nonsense=1", "data.train_files=/no.parquet", "--json"]) == 2
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert problem["message"] == "experiment=nonsense: experiment has no option 'nonsense'."

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from harness.records.atomic import write_json, write_text, write_yaml
+from harness.records.atomic import BLOCK_BYTES, write_json, write_over, write_text, write_yaml
 
 
 def test_text_is_replaced_and_no_temporary_file_stays(tmp_path):
@@ -58,3 +58,21 @@ def test_yaml_takes_plain_values_and_omegaconf(tmp_path):
 def test_a_lone_surrogate_is_written_as_its_escape(tmp_path):
     write_text(tmp_path / "a", "x\ud800y")
     assert (tmp_path / "a").read_bytes() == b"x\\ud800y"
+
+
+@pytest.mark.parametrize("new", ['{"x": 2}', json.dumps({"x": 2, "why": "y" * 1000})])
+def test_a_file_is_written_over_where_it_lies(tmp_path, new):
+    path = tmp_path / "a.json"
+    write_json(path, {"x": 1, "more": "z" * 100})
+    inode = path.stat().st_ino
+    write_over(path, new)
+    assert json.loads(path.read_text()) == json.loads(new)
+    assert path.stat().st_ino == inode
+
+
+def test_what_takes_another_block_is_not_written_over(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"x": 1})
+    with pytest.raises(OSError, match="No space left"):
+        write_over(path, " " * (BLOCK_BYTES + 1))
+    assert json.loads(path.read_text()) == {"x": 1}

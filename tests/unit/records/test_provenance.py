@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from harness.records.code import MAX_FILE_BYTES, code_diff, code_state, own_state
-from harness.records.provenance import Provenance, collect
+from harness.records.provenance import Provenance, add_threads, collect, read_provenance
 from harness.records.run_folder import RunFolder
 
 
@@ -155,3 +155,19 @@ def test_collecting_imports_none_of_what_it_names():
     )
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"
     assert collect()["versions"]["torch"] is not None
+
+
+def test_the_threads_that_a_training_computes_with_are_added(repo, monkeypatch):
+    folder = RunFolder.create(repo.parent, "demo")
+    add_threads(folder, 2)
+    assert not folder.provenance.exists(), "nothing is known of it"
+    before = Provenance(repo).write(folder, seed=3)
+    add_threads(folder, 2)
+    record = read_provenance(folder)
+    threads = record.pop("threads")
+    assert record == before
+    assert (threads["each_process"], threads["OMP_NUM_THREADS"]) == (2, "2")
+    assert (threads["cores"], threads["host"]) == (record["machine"]["cores"], record["machine"]["host"])
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    add_threads(folder, None)
+    assert read_provenance(folder)["threads"]["OMP_NUM_THREADS"] == "7"

@@ -63,10 +63,18 @@ def test_plain_lines_have_no_control_characters_and_one_line_a_step(folder):
         line for line in lines if "reward" in line and "length 20.0" in line
     ]
     assert sum(line.startswith("step ") for line in lines) == 4
+    assert all("1.5 s a step  200 tokens/s" in line for line in lines if line.startswith("step "))
     assert "loading the model" in text
     assert "validation before training: 0.250" in text
     assert "validation 0.750" in lines[-1]
     assert "generating" not in text, "stages within a step are not worth a line"
+
+
+def test_a_record_without_a_count_of_tokens_has_a_line_without_their_rate(folder):
+    view, out, _ = _view(folder)
+    view.step(StepRecord(1, 1.0, {"critic/score/mean": 0.5}))
+    assert "reward 0.500" in out.getvalue()
+    assert "tokens/s" not in out.getvalue()
 
 
 def test_very_fast_steps_share_a_line_but_a_validation_is_never_lost(folder):
