@@ -19,6 +19,7 @@ from harness.components.instantiate import TRUSTED, instantiate, is_trusted
 from harness.components.kinds import KINDS, kind_of
 from harness.config.source import Home, file_source, home_of, module_source, names_in
 from harness.config.suggest import did_you_mean
+from harness.config.words import quoted
 from harness.errors import ComponentError
 from harness.reward_managers.per_sample import WeightedFunction
 
@@ -67,7 +68,7 @@ def _target(key: str, node: Tree, trusted: list[str]) -> Iterator[Problem]:
     if not is_trusted(target, trusted):
         known = ", ".join([*(prefix[:-1] for prefix in TRUSTED), *trusted])
         asked = module if file else target.split(".")[0]
-        remedy = f"If you trust it, add trusted_modules=[{asked}] on the command line."
+        remedy = f"If you trust it, add trusted_modules=[{quoted(asked)}] on the command line."
         yield problem(f"{target} is outside the trusted modules ({known}).", remedy)
         return
     source = file_source(file[0]) if file else module_source(module)

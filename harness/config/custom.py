@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from harness.components.kinds import KINDS, LOSS_ARGUMENTS
 from harness.config.source import module_source
@@ -29,10 +30,10 @@ def resolve_custom(config: DictConfig, overrides: Sequence[str], project: Path) 
     algorithm = next((text.partition("=")[2] for text in reversed(overrides) if text.startswith("algorithm=")), "grpo")
     written = {text.lstrip("+").partition("=")[0] for text in overrides}
     for key, node in _nodes(config):
-        if node.get("_target_") or OmegaConf.is_missing(node, "module") or not node.get("module"):
+        if node.get("_target_") or OmegaConf.is_missing(node, "module") or not _named(key, node, "module"):
             continue
-        module, name = str(node.module), node.get("function")
-        path = (project / module).resolve() if module.endswith(".py") else None
+        module, name = str(node.module), _named(key, node, "function")
+        path = (project / Path(module).expanduser()).resolve() if module.endswith(".py") else None
         source = _source(key, module, path)
         name = name or _suitable(key, module, source, algorithm)
         with open_dict(config):
@@ -48,6 +49,16 @@ def _nodes(config: DictConfig) -> Iterator[tuple[str, DictConfig]]:
     found: list[tuple[str, Any]] = [(group, config.get(group)) for group in sorted(groups)]
     found += [(f"reward_fn.{name}", node) for name, node in (config.get("reward_fn") or {}).items()]
     return ((key, node) for key, node in found if isinstance(node, DictConfig))
+
+
+def _named(key: str, node: DictConfig, name: str) -> Any:
+    try:
+        return node.get(name)
+    except OmegaConfBaseException as error:
+        said = str(error).partition("\n")[0]
+        raise ConfigurationError(
+            f"{key}.{name}: {said}.", "${…} stands for another key of the configuration: write the path out."
+        ) from error
 
 
 def _source(key: str, module: str, path: Path | None) -> str:

@@ -12,6 +12,7 @@ from harness.components import by_value
 from harness.components.kinds import KINDS
 from harness.config.classic import experiment_from
 from harness.config.compose import compose_config
+from harness.config.words import quoted
 from harness.errors import ConfigurationError
 
 SETTINGS = {  # arguments of train() and their keys
@@ -40,7 +41,7 @@ def classic_config(
     algorithm_type: str | None = None,
     reward_function: Any = None,
     reward_manager_class: Any = None,
-    core_algos_module: str | None = None,
+    core_algos_module: str | Path | None = None,
     core_algos_function: str | None = None,
     overrides: Sequence[str] = (),
 ) -> tuple[DictConfig, list[str]]:
@@ -61,10 +62,10 @@ def classic_config(
     Raises:
         ConfigurationError: Something in them is wrong.
     """
-    words = [f"algorithm={algorithm_type}"] if algorithm_type else []
+    words = [f"algorithm={quoted(algorithm_type)}"] if algorithm_type else []
     if core_algos_module:
-        words += ["advantage_fn=custom", f"advantage_fn.module={core_algos_module}"]
-        words += [f"advantage_fn.function={core_algos_function}"] if core_algos_function else []
+        words += ["advantage_fn=custom", f"advantage_fn.module={quoted(str(core_algos_module))}"]
+        words += [f"advantage_fn.function={quoted(core_algos_function)}"] if core_algos_function else []
     elif core_algos_function:
         raise ConfigurationError("core_algos_function names a function, but no core_algos_module is given.")
     if is_composed(config):

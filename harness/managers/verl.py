@@ -53,7 +53,7 @@ class VERLTrainingManager(RLTrainingManager):
         algorithm_type: str | None = None,
         reward_function: Any = None,
         reward_manager_class: Any = None,
-        core_algos_module: str | None = None,
+        core_algos_module: str | Path | None = None,
         core_algos_function: str | None = None,
         overrides: Sequence[str] = (),
         save_last: bool = True,
