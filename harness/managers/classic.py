@@ -86,25 +86,28 @@ def classic_config(
 
 
 def _put_object(config: DictConfig, kind_name: str, thing: Any) -> None:
-    """Let a node stand for an object: by its name where any process can import it, else by value."""
+    """Let a node stand for an object."""
     kind = KINDS[kind_name]
     key = f"{kind.group}.given" if kind_name == "reward_function" else kind.group
+    if isinstance(thing, str):
+        raise ConfigurationError(
+            f"{kind_name}: {thing!r} is a name, and the function or class itself is needed.",
+            f"Give registry.get_{kind_name}({thing!r}), or choose it: overrides=[{_chosen(kind_name, thing)!r}].",
+        )
     problem = kind.problem(thing)
     if problem:
         raise ConfigurationError(f"{kind_name}: {thing!r} does not fit: {problem}.")
-    name = by_value.importable(thing)
-    if name is not None and name.startswith("harness_file_"):
-        raise ConfigurationError(
-            f"{kind_name}: {thing!r} comes from a file that was loaded by its path; name the file."
-        )
-    node = {"_target_": name} if name else {"_target_": by_value.TARGET, "code": by_value.encode(thing, key)}
-    trust = name.split(".")[0] if name else by_value.TRUST
+    node, trust = by_value.node_of(thing, key)
     with open_dict(config):
         config.trusted_modules = list(dict.fromkeys((*config.trusted_modules, trust)))
         if kind_name == "reward_function":
             config.reward_fn = {"given": {"weight": 1.0, **node}}
         else:
             config[kind.group] = node
+
+
+def _chosen(kind_name: str, name: str) -> str:
+    return f"reward_fn=[{name}]" if kind_name == "reward_function" else f"{KINDS[kind_name].group}={name}"
 
 
 def train_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

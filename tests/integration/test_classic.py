@@ -18,7 +18,9 @@ from harness.records.metrics import read_metrics
 from harness.records.run_folder import RunFolder
 
 SCRIPT = """
-from harness import VERLTrainingManager, register_reward_function, register_reward_manager, registry
+from harness import (
+    VERLTrainingManager, register_policy_loss, register_reward_function, register_reward_manager, registry
+)
 
 print("the script runs", flush=True)
 BONUS = 0.5
@@ -49,6 +51,16 @@ class MyRewardManager:
         return rewards
 
 
+@register_policy_loss("doubled")
+def doubled(old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config, factor=2.0):
+    from verl.trainer.ppo.core_algos import compute_policy_loss_vanilla
+
+    loss, metrics = compute_policy_loss_vanilla(
+        old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config
+    )
+    return factor * loss, {**metrics, "actor/bonus": BONUS, "actor/factor": factor}
+
+
 manager = VERLTrainingManager(
     config="run.yaml",
     algorithm_type="grpo",
@@ -56,6 +68,7 @@ manager = VERLTrainingManager(
     reward_manager_class=registry.get_reward_manager("my_reward_manager"),
     core_algos_module="custom_core_algos.py",
     core_algos_function="compute_custom_advantage",
+    overrides=["policy_loss=doubled", "policy_loss.factor=3.0"],  # by the name it has been given above
 )
 stats = manager.train(data_path="data", output_dir="results")
 print("stats", stats.status.state, stats.steps)
@@ -132,6 +145,7 @@ def test_one_script_decorates_trains_saves_and_generates(project: Path) -> None:
     records = [record for record in read_metrics(RunFolder.open(run).metrics) if record.step]
     assert min(record.metrics["critic/score/min"] for record in records) >= 0.5
     assert max(record.metrics["actor/grad_norm"] for record in records) > 0
+    assert {(record.metrics["actor/bonus"], record.metrics["actor/factor"]) for record in records} == {(0.5, 3.0)}
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(project / "saved")
