@@ -34,22 +34,22 @@ def target_problems(tree: Tree) -> Iterator[Problem]:
         tree: The resolved configuration.
     """
     trusted = list(tree.get("trusted_modules") or ())
-    passed = {*(str(node["_target_"]) for _, node in _nodes(verl_defaults(tree)))}
-    for key, node in _nodes(tree):
+    passed = {*(str(node["_target_"]) for _, node in target_nodes(verl_defaults(tree)))}
+    for key, node in target_nodes(tree):
         if node["_target_"] is not None and (kind_of(key) or str(node["_target_"]) not in passed):
             yield from _target(key, node, trusted)
 
 
-def _nodes(value: Any, key: str = "") -> Iterator[tuple[str, Tree]]:
+def target_nodes(value: Any, key: str = "") -> Iterator[tuple[str, Tree]]:
     """Every mapping with a target, those in lists included."""
     if isinstance(value, Mapping):
         if "_target_" in value:
             yield key, value
         for name, item in value.items():
-            yield from _nodes(item, f"{key}.{name}" if key else str(name))
+            yield from target_nodes(item, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _nodes(item, f"{key}[{number}]")
+            yield from target_nodes(item, f"{key}[{number}]")
 
 
 def _target(key: str, node: Tree, trusted: list[str]) -> Iterator[Problem]:
