@@ -77,9 +77,13 @@ print("generated", repr(manager.generate(["Spell: a b"])))
 manager.evaluate(output_dir="evaluated")
 runs += [manager.run]
 saved = manager.save("saved")
+checkpoint = manager.trained.checkpoint
 manager.load(saved)
 print("generated", repr(manager.generate(["Spell: a b"])))
 manager.train(output_dir="continued", total_steps=1)
+runs += [manager.run]
+manager.load(checkpoint)
+manager.train(output_dir="gone_on", total_steps=3)
 runs += [manager.run]
 print("runs", *(run.path for run in runs))
 """
@@ -159,8 +163,10 @@ def test_one_script_decorates_trains_saves_and_generates(project: Path) -> None:
     generated = [line for line in result.stdout.splitlines() if line.startswith("generated")]
     assert [eval(line.removeprefix("generated ")) for line in generated] == [[text], [text]]
     paths = next(line for line in result.stdout.splitlines() if line.startswith("runs")).split()[1:]
-    trained, evaluated, continued = (texts_at_the_start(RunFolder(project / path)) for path in paths)
-    assert evaluated == continued != trained  # both begin with the trained model
+    trained, evaluated, continued, gone_on = (texts_at_the_start(RunFolder(project / path)) for path in paths)
+    assert evaluated == continued == gone_on != trained  # all of them begin with the trained model
+    steps = [record.step for record in read_metrics(RunFolder(project / paths[-1]).metrics)]
+    assert steps == [2, 3]  # from a checkpoint the steps go on as well
 
 
 def texts_at_the_start(run: RunFolder) -> list[str]:
