@@ -101,7 +101,7 @@ KINDS = {
         Kind("advantage_function", "advantage_fn", _advantage_function, FIELDS),
         Kind("policy_loss", "policy_loss", _policy_loss, (*LOSS_ARGUMENTS, LOSS_WEIGHTS)),
         Kind("algorithm", "algorithm", _algorithm),
-        Kind("manager", "manager", _manager, ("config", "overrides")),
+        Kind("manager", "manager", _manager, ("config", "overrides", "save_last")),
     )
 }
 

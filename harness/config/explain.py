@@ -93,7 +93,7 @@ def _unknown_key(match: re.Match[str], names: Names) -> tuple[str, str]:
     whole = names.ending_in(leaf)
     options = [*names.beside(key), *([] if parent else GROUPS)]
     suggestion = f"Did you mean {' or '.join(whole)}?" if whole else did_you_mean(leaf, options)
-    return message, f"{suggestion} To add a new key on purpose write +{key}=VALUE."
+    return message, f"{suggestion} To add a new key on purpose write +{key}=VALUE.".lstrip()
 
 
 def _unknown_option(match: re.Match[str], names: Names) -> tuple[str, str]:

@@ -44,9 +44,6 @@ class VERLTrainingManager(RLTrainingManager):
         overrides: What the user wrote to get a composed configuration, for the record; else overrides that win.
         save_last: Whether a training keeps its last step where nobody has set ``trainer.save_freq``, for `save`,
             `evaluate` and `generate`; verl itself keeps none.
-
-    Attributes:
-        run: The last run.
     """
 
     def __init__(
@@ -75,7 +72,7 @@ class VERLTrainingManager(RLTrainingManager):
             self.given, self.written = experiment_from(plain(config)), written_keys(plain(config), words)
         self.overrides = list(overrides) if made else words
         self.save_last = save_last
-        self.run: RunFolder | None = None
+        self.run = None
         self.trained: TrainedModel | None = None  # by the last training, unless another model was loaded since
 
     def train(self, data_path: str | None = None, output_dir: str | None = None, **settings: Any) -> RunSummary:
