@@ -12,39 +12,54 @@ from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
 
+from harness.components import registered
 from harness.components.instantiate import locate
 from harness.components.kinds import KINDS, Kind
+from harness.components.places import code_of, full_name, is_again, place_of
+from harness.components.registered import Registered
+from harness.config.bases import require_base
 from harness.config.catalogue import catalogue, option_file
 from harness.config.suggest import did_you_mean
 from harness.errors import ConfigurationError
 
 Component = TypeVar("Component", bound=Callable[..., Any])
-_registered: dict[str, dict[str, Any]] = {name: {} for name in KINDS}
 
 
-def register(kind_name: str, name: str | None = None) -> Callable[[Component], Component]:
+def register(kind_name: str, name: str | None = None, base: str = "grpo") -> Callable[[Component], Component]:
     """A decorator for components of a kind.
 
     Args:
         kind_name: One of `KINDS`.
         name: The component's name; its own if not given.
+        base: For algorithms, the option they build on.
 
     Raises:
-        ConfigurationError: The kind is not known, another component has the name, or it does not fit the kind.
+        ConfigurationError: The kind or the base is not known, the name is none, another component has it, or the
+            component does not fit the kind. A definition that is run again (a module reloaded, a notebook's cell) takes
+            the earlier one's place.
     """
+    if name is not None and not isinstance(name, str):
+        raise ConfigurationError(
+            f"register_{kind_name}({name!r}): a name is needed, as text.",
+            f"Write @register_{kind_name}(), with parentheses, for that of the function or class itself.",
+        )
     if kind_name not in KINDS:
         raise ConfigurationError(f"There is no kind of component {kind_name!r}.", did_you_mean(kind_name, list(KINDS)))
     kind = KINDS[kind_name]
 
     def decorate(component: Component) -> Component:
-        chosen = name or component.__name__
+        chosen = name or getattr(component, "__name__", "")
+        if not chosen:
+            raise ConfigurationError(f"register_{kind.name}({name!r}): {component!r} needs a name, as text.")
         _require_free(kind, chosen, component)
         problem = kind.problem(component)
         if problem:
             raise ConfigurationError(
-                f"register_{kind.name}({chosen!r}): {_full_name(component)} does not fit: {problem}."
+                f"register_{kind.name}({chosen!r}): {full_name(component)} does not fit: {problem}."
             )
-        _registered[kind.name][chosen] = component
+        if kind.name == "algorithm":
+            require_base(f"register_algorithm({chosen!r})", chosen, base, registered.of_kind("algorithm"))
+        registered.add(Registered(kind, chosen, component, base))
         return component
 
     return decorate
@@ -72,7 +87,7 @@ def register_policy_loss(name: str | None = None) -> Callable[[Component], Compo
 
 def register_algorithm(name: str | None = None, base: str = "grpo") -> Callable[[Component], Component]:
     """A subclass of `harness.backend.steps.AlgorithmSteps`; ``algorithm=NAME`` is then ``base`` with these steps."""
-    return register("algorithm", name)
+    return register("algorithm", name, base)
 
 
 def register_manager(name: str | None = None) -> Callable[[Component], Component]:
@@ -87,8 +102,8 @@ def get(kind_name: str, name: str) -> Any:
         ConfigurationError: There is none.
     """
     kind = KINDS[kind_name]
-    if name in _registered[kind_name]:
-        return _registered[kind_name][name]
+    if found := registered.of_kind(kind_name).get(name):
+        return found.component
     file = option_file(kind.group, name)
     target = _target_of(kind, OmegaConf.load(file)) if file else None
     if file is not None and target is None:
@@ -135,14 +150,20 @@ def get_manager(name: str) -> Any:
 def list_components() -> dict[str, list[str]]:
     """Kind → the names that can be chosen: registered here, shipped, and the user's own options."""
     options = catalogue()
-    return {name: sorted({*_registered[name], *options.get(kind.group, {})}) for name, kind in KINDS.items()}
+    return {name: sorted({*registered.of_kind(name), *options.get(kind.group, {})}) for name, kind in KINDS.items()}
 
 
 def _require_free(kind: Kind, name: str, component: Any) -> None:
-    other = _registered[kind.name].get(name)
-    if other is not None and _full_name(other) != _full_name(component):  # a module run again replaces its own
+    other = registered.of_kind(kind.name).get(name)
+    if other is not None and not is_again(component, other.component):
+        code = code_of(component)
+        remedy = "Choose another name."
+        if code is not None and code is code_of(other.component):
+            remedy = "It is made there several times, with other values: give each a name of its own."
         raise ConfigurationError(
-            f"register_{kind.name}({name!r}): the name is taken by {_full_name(other)}.", "Choose another name."
+            f"register_{kind.name}({name!r}): the name is taken by {place_of(other.component)}; this is "
+            f"{place_of(component)}.",
+            remedy,
         )
     file = option_file(kind.group, name)
     if file is not None:
@@ -153,7 +174,3 @@ def _require_free(kind: Kind, name: str, component: Any) -> None:
 
 def _target_of(kind: Kind, node: Any) -> str | None:
     return (node.get("algorithm_steps") or {}).get("_target_") if kind.name == "algorithm" else node.get("_target_")
-
-
-def _full_name(component: Any) -> str:
-    return f"{component.__module__}.{component.__qualname__}"

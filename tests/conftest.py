@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.components import registered
+
 UNIT_SECONDS = 60
 TESTS = Path(__file__).parent
 
@@ -24,6 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.vllm)
         elif item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(UNIT_SECONDS))
+
+
+@pytest.fixture(autouse=True)
+def own_registrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is forgotten after it."""
+    known = {kind: dict(names) for kind, names in registered._registered.items()}
+    monkeypatch.setattr(registered, "_registered", known)
 
 
 @pytest.hookimpl(wrapper=True)

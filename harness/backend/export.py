@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, HarnessError
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 LOG_CHARACTERS = 2000
+ADAPTER = "lora_adapter"  # verl's folder for it in a merged model
 
 
 def export_checkpoint(checkpoint: Path, target: Path) -> Path:
-    """Merge a checkpoint's shards with verl's own merger.
+    """Merge a checkpoint's shards with verl's own merger, and a LoRA training's adapter into the model.
 
     Args:
         checkpoint: A ``global_step_N`` folder of an FSDP training.
@@ -39,7 +41,28 @@ def export_checkpoint(checkpoint: Path, target: Path) -> Path:
     )
     if result.returncode:
         raise HarnessError(f"verl's merger could not read {checkpoint}:\n{result.stderr[-LOG_CHARACTERS:]}")
+    if (target / ADAPTER).is_dir():
+        _merge_adapter(target)
     return target
+
+
+def _merge_adapter(folder: Path) -> None:
+    """verl's merger leaves the untrained model there and the adapter in a folder below, which nothing would load."""
+    import torch
+    from peft import PeftModel
+    from safetensors import safe_open
+    from transformers import AutoModelForCausalLM
+
+    written = sorted(folder.glob("*.safetensors*"))
+    with safe_open(next(path for path in written if path.suffix == ".safetensors"), "pt") as weights:
+        dtype = weights.get_tensor(next(iter(weights.keys()))).dtype  # config.json says bfloat16 whatever it is
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+    with torch.no_grad(), TemporaryDirectory(prefix=".merged-", dir=folder) as place:
+        PeftModel.from_pretrained(model, str(folder / ADAPTER)).merge_and_unload().save_pretrained(place)
+        for path in written:
+            path.unlink()
+        for path in Path(place).iterdir():
+            path.replace(folder / path.name)
 
 
 def generate_texts(config: DictConfig, prompts: Sequence[str], sampling: Mapping[str, Any]) -> list[str]:

@@ -9,12 +9,13 @@ from harness.check.cluster import LAUNCHERS
 from harness.check.problem import Problem
 from harness.check.schema import verl_schema
 from harness.check.values import lookup, verl_defaults
+from harness.components.kinds import KINDS
 from harness.config.compose import compose_config
 from harness.config.suggest import did_you_mean
 from harness.config.unknown import OPEN, OPEN_NAMES
 
 # nodes of components: their parameters are checked against the signature
-COMPONENTS = ("advantage_fn", "policy_loss", "reward_manager", "algorithm_steps", "manager")
+COMPONENTS = (*sorted({kind.group for kind in KINDS.values()} - {"reward_fn", "algorithm"}), "algorithm_steps")
 
 
 def added_problems(tree: Mapping[str, Any], given: Collection[str], overrides: Sequence[str]) -> Iterator[Problem]:

@@ -24,6 +24,7 @@ from harness.check.ignored import ignored_problems
 from harness.check.memory import memory_problems
 from harness.check.names import name_problems
 from harness.check.objective import objective_problems
+from harness.check.plugins import plugin_problems
 from harness.check.prime import prime_problems
 from harness.check.problem import Problem
 from harness.check.rewards import reward_problems
@@ -67,6 +68,7 @@ def find_problems(
         lambda: run_place_problems(tree),
         lambda: _files(config),
         lambda: target_problems(tree),
+        lambda: plugin_problems(tree),
         lambda: range_problems(tree),
         lambda: name_problems(tree),
         lambda: _devices(tree),

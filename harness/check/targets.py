@@ -19,6 +19,7 @@ from harness.components.instantiate import TRUSTED, instantiate, is_trusted
 from harness.components.kinds import KINDS, kind_of
 from harness.config.source import Home, file_source, home_of, module_source, names_in
 from harness.config.suggest import did_you_mean
+from harness.config.words import quoted
 from harness.errors import ComponentError
 from harness.reward_managers.per_sample import WeightedFunction
 
@@ -33,22 +34,22 @@ def target_problems(tree: Tree) -> Iterator[Problem]:
         tree: The resolved configuration.
     """
     trusted = list(tree.get("trusted_modules") or ())
-    passed = {*(str(node["_target_"]) for _, node in _nodes(verl_defaults(tree)))}
-    for key, node in _nodes(tree):
+    passed = {*(str(node["_target_"]) for _, node in target_nodes(verl_defaults(tree)))}
+    for key, node in target_nodes(tree):
         if node["_target_"] is not None and (kind_of(key) or str(node["_target_"]) not in passed):
             yield from _target(key, node, trusted)
 
 
-def _nodes(value: Any, key: str = "") -> Iterator[tuple[str, Tree]]:
+def target_nodes(value: Any, key: str = "") -> Iterator[tuple[str, Tree]]:
     """Every mapping with a target, those in lists included."""
     if isinstance(value, Mapping):
         if "_target_" in value:
             yield key, value
         for name, item in value.items():
-            yield from _nodes(item, f"{key}.{name}" if key else str(name))
+            yield from target_nodes(item, f"{key}.{name}" if key else str(name))
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _nodes(item, f"{key}[{number}]")
+            yield from target_nodes(item, f"{key}[{number}]")
 
 
 def _target(key: str, node: Tree, trusted: list[str]) -> Iterator[Problem]:
@@ -67,7 +68,7 @@ def _target(key: str, node: Tree, trusted: list[str]) -> Iterator[Problem]:
     if not is_trusted(target, trusted):
         known = ", ".join([*(prefix[:-1] for prefix in TRUSTED), *trusted])
         asked = module if file else target.split(".")[0]
-        remedy = f"If you trust it, add trusted_modules=[{asked}] on the command line."
+        remedy = f"If you trust it, add trusted_modules=[{quoted(asked)}] on the command line."
         yield problem(f"{target} is outside the trusted modules ({known}).", remedy)
         return
     source = file_source(file[0]) if file else module_source(module)

@@ -12,6 +12,7 @@ import sys
 import zlib
 from typing import Any
 
+from harness.components import files
 from harness.errors import ComponentError
 
 TARGET = "harness.components.by_value.decode"
@@ -27,6 +28,28 @@ def importable(thing: Any) -> str | None:
     for part in name.split("."):
         found = getattr(found, part, None)
     return f"{module}.{name}" if found is thing else None  # a wrapper or a bound method bears another's name
+
+
+def node_of(thing: Any, key: str) -> tuple[dict[str, Any], str]:
+    """The node that stands for an object: by its name where any process can import it, else by value.
+
+    Args:
+        thing: A function or class.
+        key: Where the node will stand, for messages.
+
+    Returns:
+        The node, and what has to be trusted for it.
+
+    Raises:
+        ComponentError: It cannot leave this process.
+    """
+    name = importable(thing)
+    if name is None:
+        return {"_target_": TARGET, "code": encode(thing, key)}, TRUST
+    module, _, attribute = name.rpartition(".")
+    if (file := files.path_of(module)) is not None:  # a file that was loaded by its path is no module elsewhere
+        return {"_target_": f"{file}:{attribute}"}, str(file)
+    return {"_target_": name}, name.split(".")[0]
 
 
 def encode(thing: Any, key: str) -> str:

@@ -11,6 +11,7 @@ from types import ModuleType
 from harness.errors import ComponentError
 
 MARK = ".py:"
+PREFIX = "harness_file_"
 
 
 def split_target(target: str) -> tuple[Path, str] | None:
@@ -21,7 +22,13 @@ def split_target(target: str) -> tuple[Path, str] | None:
 
 def module_name(path: Path) -> str:
     """The name under which a file's module is known in a process."""
-    return f"harness_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    return f"{PREFIX}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+
+
+def path_of(module: str) -> Path | None:
+    """The file that a module of this process was loaded from by its path, or None for any other module."""
+    file = getattr(sys.modules.get(module), "__file__", None) if module.startswith(PREFIX) else None
+    return Path(file) if file else None
 
 
 def module_from(path: Path, key: str) -> ModuleType:

@@ -90,7 +90,7 @@ def locate(target: str, key: str, trusted: Sequence[str] = ()) -> Callable[..., 
     if found is by_value.decode:  # under whatever name
         raise ComponentError(f"{key}._target_: {target} is no component.")
     home = getattr(found, "__module__", None) or ""
-    if not (home.startswith("harness_file_") or is_trusted(f"{home}.", trusted)):
+    if not (home.startswith(files.PREFIX) or is_trusted(f"{home}.", trusted)):
         raise ComponentError(
             f"{key}._target_: {target} is defined in {home or 'an unknown module'}, which is not trusted.",
             "Name a class or function of a trusted module.",

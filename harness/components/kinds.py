@@ -43,6 +43,8 @@ class Kind:
 
 def _reward_function(thing: Any) -> str | None:
     names, anything = parameters_of(thing)
+    if "weight" in names:
+        return "the weight of a reward function is not its own: call the parameter otherwise"
     if anything or "solution_str" in names or len(names) >= 2:
         return _unknown_required(thing, REWARD_ARGUMENTS, skip=2)
     return "it must take (input_text, response_text, **kwargs) or verl's (data_source, solution_str, ground_truth, …)"
@@ -99,7 +101,7 @@ KINDS = {
         Kind("advantage_function", "advantage_fn", _advantage_function, FIELDS),
         Kind("policy_loss", "policy_loss", _policy_loss, (*LOSS_ARGUMENTS, LOSS_WEIGHTS)),
         Kind("algorithm", "algorithm", _algorithm),
-        Kind("manager", "manager", _manager, ("config", "overrides")),
+        Kind("manager", "manager", _manager, ("config", "overrides", "save_last")),
     )
 }
 

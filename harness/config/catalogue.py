@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 
+from harness.components.kinds import KINDS
 from harness.config.plugins import declared_components
 from harness.config.suggest import did_you_mean
 from harness.config.tree import config_folders, shipped_folders, verl_trainer_configs
 from harness.errors import ConfigurationError
 
-GROUPS = (
+_IN_ORDER = (
     "experiment", "algorithm", "model", "data", "reward_fn", "reward_manager", "advantage_fn", "policy_loss",
     "lora", "rollout", "engine", "device", "machine", "cluster", "tracking", "manager", "sweep",
 )  # fmt: skip
+GROUPS = (*_IN_ORDER, *(kind.group for kind in KINDS.values() if kind.group not in _IN_ORDER))
 
 
 def catalogue(plugins: Sequence[str] = ()) -> dict[str, dict[str, str]]:

@@ -17,20 +17,21 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from harness.components.kinds import KINDS, option_node, package
 from harness.config.appended import added_or_set
-from harness.config.catalogue import GROUPS, option_file
+from harness.config.catalogue import GROUPS
 from harness.config.custom import resolve_custom
 from harness.config.detect import register_resolvers
 from harness.config.explain import NO_NAME, explain, explain_yaml, raised_by_a_defaults_list
 from harness.config.gives_way import without_what_words_choose
 from harness.config.hydra_words import refuse_hydras
+from harness.config.in_process import settle
 from harness.config.names import Names
 from harness.config.parsing import remember_parsed
-from harness.config.plugins import Declared, declared_components, list_in
+from harness.config.plugins import declared_components, list_in
 from harness.config.recipes import register_recipe_resolver
 from harness.config.search_path import VERL_GROUP, load_yaml, prepare_search_path
 from harness.config.sections import broken_sections
+from harness.config.store import PROVIDER, store_components
 from harness.config.tree import config_folders, verl_trainer_configs
 from harness.config.unknown import unknown_keys
 from harness.errors import ConfigurationError
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 ROOT = "train"
 OWN_EXPERIMENT = "given_file"
 RECORDED_CHOICES = tuple(group for group in GROUPS if group not in ("cluster", "tracking", "manager", "sweep"))
-PLUGIN = "plugin "  # providers in Hydra's store that come from a user's module
 
 
 def compose_config(
@@ -75,6 +75,7 @@ def compose_config(
         config.trusted_modules = list(dict.fromkeys((*config.trusted_modules, *plugins)))
         if isinstance(config.tracking, DictConfig):
             config.tracking.choices = choices
+    settle(config)
     resolve_custom(config, overrides, project or Path.cwd())
     _forget_unchosen(config, overrides)
     return config
@@ -93,7 +94,7 @@ def hydra_loader(overrides: Sequence[str], project: Path | None = None) -> Itera
     """
     folders = config_folders(project)
     _prepare_hydra(folders)
-    _store_components(declared_components(list_in("plugins", overrides), project or Path.cwd()))
+    store_components(declared_components(list_in("plugins", overrides), project or Path.cwd()))
     try:
         with initialize_config_dir(config_dir=str(folders[0]), version_base="1.3", job_name="harness"):
             yield GlobalHydra.instance().config_loader()
@@ -181,7 +182,7 @@ def _given_experiment(experiment: Mapping[str, Any], overrides: Sequence[str], p
     except OmegaConfBaseException as error:  # an interpolation that is none
         raise ConfigurationError(*explain(error, Names(partial(compose_config, project=project), overrides))) from error
     name = OWN_EXPERIMENT
-    ConfigStore.instance().store(name=name, node=node, group="experiment", package="_global_", provider=PLUGIN)
+    ConfigStore.instance().store(name=name, node=node, group="experiment", package="_global_", provider=PROVIDER)
     return [f"experiment={name}", *overrides]
 
 
@@ -223,24 +224,3 @@ def _forget_unchosen(config: DictConfig, overrides: Sequence[str]) -> None:
             )
         with open_dict(config):
             del config.reward_fn[name]
-
-
-def _store_components(declared: Sequence[Declared]) -> None:
-    """Make each an option of its group; those of an earlier composition in this process go."""
-    store = ConfigStore.instance()
-    for kind in KINDS.values():
-        for name, node in list(store.repo.get(kind.group, {}).items()):
-            if str(getattr(node, "provider", "")).startswith(PLUGIN):
-                del store.repo[kind.group][name]
-    for each in declared:
-        group = each.kind.group
-        file = option_file(group, each.name)
-        if file is not None:
-            raise ConfigurationError(
-                f"{each.where} registers {each.name!r}, but {group}={each.name} is the option {file}.",
-                "Choose another name.",
-            )
-        node = option_node(each.kind, each.name, each.target, each.parameters, each.base)
-        store.store(
-            group=group, name=each.name, node=node, package=package(each.kind, each.name), provider=PLUGIN + each.where
-        )

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
-from harness.components.kinds import KINDS, LOSS_ARGUMENTS
+from harness.components.kinds import LOSS_ARGUMENTS
+from harness.config.in_process import component_nodes
 from harness.config.source import module_source
 from harness.errors import ConfigurationError
 
@@ -22,17 +24,18 @@ _SIGNS = {  # what a function or class of a kind is recognised by, any one of ea
     "policy_loss": tuple((name,) for name in LOSS_ARGUMENTS[:4]),
     "reward_fn": (("response_text", "solution_str"),),
 }
+_METHODS = {"reward_manager": {"__call__", "score", "score_batch"}, "manager": {"train"}}  # any one of them
 
 
 def resolve_custom(config: DictConfig, overrides: Sequence[str], project: Path) -> None:
     """Give every node with a ``module`` its ``_target_``; trust the module where the user named it in this command."""
     algorithm = next((text.partition("=")[2] for text in reversed(overrides) if text.startswith("algorithm=")), "grpo")
     written = {text.lstrip("+").partition("=")[0] for text in overrides}
-    for key, node in _nodes(config):
-        if node.get("_target_") or OmegaConf.is_missing(node, "module") or not node.get("module"):
+    for key, node in component_nodes(config):
+        if node.get("_target_") or OmegaConf.is_missing(node, "module") or not _named(key, node, "module"):
             continue
-        module, name = str(node.module), node.get("function")
-        path = (project / module).resolve() if module.endswith(".py") else None
+        module, name = str(node.module), _named(key, node, "function")
+        path = (project / Path(module).expanduser()).resolve() if module.endswith(".py") else None
         source = _source(key, module, path)
         name = name or _suitable(key, module, source, algorithm)
         with open_dict(config):
@@ -43,11 +46,14 @@ def resolve_custom(config: DictConfig, overrides: Sequence[str], project: Path) 
                 config.trusted_modules = list(dict.fromkeys((*config.trusted_modules, str(path or module))))
 
 
-def _nodes(config: DictConfig) -> Iterator[tuple[str, DictConfig]]:
-    groups = {kind.group for kind in KINDS.values()} - {"reward_fn", "algorithm"}
-    found: list[tuple[str, Any]] = [(group, config.get(group)) for group in sorted(groups)]
-    found += [(f"reward_fn.{name}", node) for name, node in (config.get("reward_fn") or {}).items()]
-    return ((key, node) for key, node in found if isinstance(node, DictConfig))
+def _named(key: str, node: DictConfig, name: str) -> Any:
+    try:
+        return node.get(name)
+    except OmegaConfBaseException as error:
+        said = str(error).partition("\n")[0]
+        raise ConfigurationError(
+            f"{key}.{name}: {said}.", "${…} stands for another key of the configuration: write the path out."
+        ) from error
 
 
 def _source(key: str, module: str, path: Path | None) -> str:
@@ -62,6 +68,8 @@ def _source(key: str, module: str, path: Path | None) -> str:
 
 def _suitable(key: str, module: str, source: str, algorithm: str) -> str:
     group = key.partition(".")[0]
+    if group not in (*_SIGNS, *_METHODS):
+        raise ConfigurationError(f"{key}.module={module}: which of it is meant?", f"Name it: {key}.function=NAME.")
     fitting = [name for name, names in _definitions(source, group) if _fits(group, names)]
     named = [name for name in fitting if algorithm.replace("_", "") in name.lower().replace("_", "")]
     chosen = named if len(fitting) > 1 and len(named) == 1 else fitting
@@ -82,9 +90,9 @@ def _definitions(source: str, group: str) -> Iterator[tuple[str, list[str]]]:
     for node in _parsed(source).body:
         if getattr(node, "name", "_").startswith("_"):
             continue
-        if isinstance(node, ast.ClassDef) and group in ("reward_manager", "manager"):
+        if isinstance(node, ast.ClassDef) and group in _METHODS:
             yield node.name, [item.name for item in node.body if isinstance(item, ast.FunctionDef)]
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and group not in ("reward_manager", "manager"):
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and group not in _METHODS:
             arguments = node.args
             yield node.name, [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
 
@@ -99,8 +107,6 @@ def _parsed(source: str) -> ast.Module:
 
 
 def _fits(group: str, names: list[str]) -> bool:
-    if group == "reward_manager":
-        return bool({"__call__", "score", "score_batch"} & set(names))
-    if group == "manager":
-        return "train" in names
+    if group in _METHODS:
+        return bool(_METHODS[group] & set(names))
     return all(any(sign in names for sign in signs) for signs in _SIGNS[group])

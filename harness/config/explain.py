@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hydra.errors import OverrideParseException
 
+from harness.components.kinds import KINDS
 from harness.config.catalogue import GROUPS
 from harness.config.hydra_words import SWEEPERS, install_sweeper
 from harness.config.names import Names
@@ -93,13 +94,21 @@ def _unknown_key(match: re.Match[str], names: Names) -> tuple[str, str]:
     whole = names.ending_in(leaf)
     options = [*names.beside(key), *([] if parent else GROUPS)]
     suggestion = f"Did you mean {' or '.join(whole)}?" if whole else did_you_mean(leaf, options)
-    return message, f"{suggestion} To add a new key on purpose write +{key}=VALUE."
+    return message, f"{suggestion} To add a new key on purpose write +{key}=VALUE.".lstrip()
 
 
 def _unknown_option(match: re.Match[str], names: Names) -> tuple[str, str]:
     group, option = match["path"].rsplit("/", 1)
-    suggestion = install_sweeper(option) if group == SWEEPERS else did_you_mean(option, names.options(group))
-    return f"{group}={option}: {group} has no option {option!r}.", suggestion
+    message = f"{group}={option}: {group} has no option {option!r}."
+    if group == SWEEPERS:
+        return message, install_sweeper(option)
+    suggestion = did_you_mean(option, names.options(group))
+    if group not in {kind.group for kind in KINDS.values()}:
+        return message, suggestion
+    if place := names.unseen(group, option):
+        return message, f"What {place} registers is not seen there: move it to the module's top level. {suggestion}"
+    own = "One of your own: plugins=[MODULE] names the module that registers it."
+    return message, suggestion if suggestion.startswith("Did") else f"{suggestion} {own}"
 
 
 def _wrong_type(match: re.Match[str], names: Names) -> tuple[str, str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from harness.components import registered
 from harness.config.catalogue import catalogue
-from harness.config.plugins import list_in
+from harness.config.plugins import list_in, unseen_registration
 from harness.errors import ConfigurationError
 
 MOST_SUGGESTED = 3
@@ -45,8 +47,13 @@ class Names:
         return found if len(found) <= MOST_SUGGESTED else []
 
     def options(self, group: str) -> list[str]:
-        """The options of a group, those of the plugins included."""
-        return list(catalogue(list_in("plugins", self.overrides)).get(group, {}))
+        """The options of a group, those of the plugins and of this process included."""
+        here = [each.name for each in registered.everything() if each.kind.group == group]
+        return [*catalogue(list_in("plugins", self.overrides)).get(group, {}), *here]
+
+    def unseen(self, group: str, name: str) -> str | None:
+        """Where a plugin registers a component of this group in a way that reading its source does not show."""
+        return unseen_registration(list_in("plugins", self.overrides), Path.cwd(), group, name)
 
 
 def names_beside(config: DictConfig, key: str) -> list[str]:

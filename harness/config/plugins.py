@@ -22,6 +22,7 @@ from harness.errors import ConfigurationError
 
 DECORATOR = "register_"
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Declared:
         kind: Its kind.
         name: The name it is registered under.
         target: Its dotted name.
-        where: File and line.
+        where: File and line, from the project's folder if it lies in there.
+        file: The file.
         parameters: Parameters with a literal default.
         base: What an algorithm builds on.
         help: The first line of its docstring.
@@ -42,6 +44,7 @@ class Declared:
     name: str
     target: str
     where: str
+    file: Path
     parameters: dict[str, Any] = field(default_factory=dict)
     base: str = "grpo"
     help: str = ""
@@ -68,12 +71,12 @@ def declared_components(plugins: Sequence[str], project: Path) -> list[Declared]
     """
     found = []
     for module in plugins:
-        found += list(_declared(_module_file(module, project), module))
+        found += list(_declared(_module_file(module, project), module, project))
     for root in dict.fromkeys((project.resolve(), PACKAGE.parent)):
         for file in sorted(root.glob("experiments/**/*.py")):
             module = ".".join(file.relative_to(root).with_suffix("").parts)
             if module not in plugins and DECORATOR in file.read_text():
-                found += list(_declared(file, module))
+                found += list(_declared(file, module, project))
     taken: dict[tuple[str, str], Declared] = {}
     for each in found:
         other = taken.setdefault((each.kind.name, each.name), each)
@@ -105,27 +108,80 @@ def _module_file(module: str, project: Path) -> Path:
     )
 
 
-def _declared(file: Path, module: str) -> Iterator[Declared]:
+def unseen_registration(plugins: Sequence[str], project: Path, group: str, name: str) -> str | None:
+    """Where a plugin registers a component inside a function, a loop or an ``if``: what comes of that it does not tell.
+
+    Args:
+        plugins: Modules.
+        project: The user's project.
+        group: The group.
+        name: The name that is looked for; a place that gives it as text comes first.
+
+    Returns:
+        File and line; None where there is no such place.
+    """
+    found = []
+    for module in plugins:
+        file = _module_file(module, project)
+        tree = _parsed(file)
+        for node in ast.walk(tree):
+            for kind, arguments, _ in _registrations(node) if node not in tree.body else ():
+                text = arguments[0].value if arguments and isinstance(arguments[0], ast.Constant) else None
+                if kind.group == group:
+                    found.append((text != name, _where(file, project, getattr(node, "lineno", 0))))
+    return min(found)[1] if found else None
+
+
+def _parsed(file: Path) -> ast.Module:
     try:
-        tree = ast.parse(file.read_text())
+        return ast.parse(file.read_text())
     except SyntaxError as error:
         raise ConfigurationError(f"{file}:{error.lineno} is no valid Python: {error.msg}.") from error
+
+
+def _where(file: Path, project: Path, line: int) -> str:
+    inside = file.resolve().is_relative_to(project.resolve())
+    return f"{file.resolve().relative_to(project.resolve()) if inside else file}:{line}"
+
+
+def _declared(file: Path, module: str, project: Path) -> Iterator[Declared]:
+    tree = _parsed(file)
+    last = {node.name: node for node in tree.body if isinstance(node, DEFINITIONS)}
     for node in tree.body:
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if not isinstance(node, DEFINITIONS):
             continue
-        for decorator in node.decorator_list:
-            called = decorator if isinstance(decorator, ast.Call) else None
-            word = _last_name(called.func if called else decorator)
-            kind = KINDS.get(word.removeprefix(DECORATOR)) if word.startswith(DECORATOR) else None
-            arguments = list(called.args) if called else []
-            if word == "register" and arguments and isinstance(arguments[0], ast.Constant):
-                kind, arguments = KINDS.get(str(arguments[0].value)), arguments[1:]
-            if kind is not None:
-                yield _component(node, called, arguments, kind, module, f"{file.name}:{node.lineno}")
+        for kind, arguments, called in _registrations(node):
+            each = _component(node, called, arguments, kind, module, file, _where(file, project, node.lineno))
+            if last[node.name] is not node:
+                raise ConfigurationError(
+                    f"{each.where}: {node.name}, registered as {each.name!r}, is defined again in line "
+                    f"{last[node.name].lineno}, and {each.target} would name that one.",
+                    "Give one of them another name.",
+                )
+            yield each
+
+
+def _registrations(node: ast.AST) -> Iterator[tuple[Kind, list[ast.expr], ast.Call | None]]:
+    """The kinds that a definition's decorators register it as, each with the arguments that follow and the call."""
+    for decorator in node.decorator_list if isinstance(node, DEFINITIONS) else ():
+        called = decorator if isinstance(decorator, ast.Call) else None
+        word = _last_name(called.func if called else decorator)
+        kind = KINDS.get(word.removeprefix(DECORATOR)) if word.startswith(DECORATOR) else None
+        arguments = list(called.args) if called else []
+        if word == "register" and arguments and isinstance(arguments[0], ast.Constant):
+            kind, arguments = KINDS.get(str(arguments[0].value)), arguments[1:]
+        if kind is not None:
+            yield kind, arguments, called
 
 
 def _component(
-    node: Definition, call: ast.Call | None, arguments: list[ast.expr], kind: Kind, module: str, where: str
+    node: Definition,
+    call: ast.Call | None,
+    arguments: list[ast.expr],
+    kind: Kind,
+    module: str,
+    file: Path,
+    where: str,
 ) -> Declared:
     if call is None:
         raise ConfigurationError(f"{where}: @{DECORATOR}{kind.name} needs parentheses: @{DECORATOR}{kind.name}().")
@@ -133,6 +189,8 @@ def _component(
     texts = {name: value.value for name, value in given.items() if isinstance(value, ast.Constant)}
     if "name" in given and not isinstance(texts.get("name"), str):
         raise ConfigurationError(f"{where}: the name of a registered component must stand there as text.")
+    if kind.name == "algorithm" and "base" in given and not isinstance(texts.get("base"), str):
+        raise ConfigurationError(f"{where}: the base of a registered algorithm must stand there as text.")
     parameters = _defaults(node)
     if kind.name == "reward_function" and "weight" in parameters:
         raise ConfigurationError(
@@ -143,6 +201,7 @@ def _component(
         name=str(texts.get("name") or node.name),
         target=f"{module}.{node.name}",
         where=where,
+        file=file,
         parameters=parameters,
         base=str(texts.get("base") or "grpo"),
         help=(ast.get_docstring(node) or "").split("\n")[0],

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 def quoted(text: str) -> str:
-    """A text as a value."""
-    if text.replace("_", "").replace("/", "").replace(".", "").replace("-", "").isalnum():
+    """A text as a value. Within quotes a backslash means itself, but for those before a quote, which are doubled."""
+    if re.fullmatch(r"[\w/.-]+", text, re.ASCII) and re.search(r"[A-Za-z0-9]", text):
         return text
-    return "'" + text.replace("'", "\\'") + "'"
+    return "'" + re.sub(r"(\\*)('|\Z)", lambda found: 2 * found[1] + (found[2] and "\\'"), text) + "'"
 
 
 def as_value(value: Any) -> str:

@@ -15,7 +15,7 @@ from harness.config.classic import experiment_from
 from harness.config.compose import compose_config, resolve
 from harness.config.words import quoted
 from harness.config.written import compose_written, written_keys
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, HarnessError
 from harness.launch.changes import record_changes, recorded_config, resumable_config
 from harness.launch.record import as_another_run
 from harness.records.checkpoints import checkpoint_at
@@ -29,6 +29,22 @@ def build_manager(config: DictConfig, overrides: Sequence[str]) -> Any:
     return instantiate(config.manager, "manager", config.trusted_modules, **given)
 
 
+def run_of(manager: Any) -> str:
+    """The folder of the run that a manager has made last.
+
+    Raises:
+        HarnessError: It has named none.
+    """
+    run = getattr(manager, "run", None)
+    if run is None:
+        name = type(manager).__qualname__
+        raise HarnessError(
+            f"manager: {name} has come to its end and says of no run that it was this one.",
+            "Let it keep the folder that harness.launch.record.open_run makes in self.run.",
+        )
+    return run.shown()
+
+
 def train_run(overrides: Sequence[str], file: str | None = None) -> str:
     """Compose, check, train; returns the run's folder.
 
@@ -40,7 +56,7 @@ def train_run(overrides: Sequence[str], file: str | None = None) -> str:
     manager.given = experiment_from(file) if file else None
     manager.written = written_keys(file, overrides)
     manager.train()
-    return manager.run.shown()
+    return run_of(manager)
 
 
 def launcher_of(overrides: Sequence[str], file: str | None = None) -> str:
@@ -121,7 +137,7 @@ def evaluate_run(target: str, overrides: Sequence[str]) -> str:
         _require_this_machine(config, target, remedy)
         manager = build_manager(config, overrides)
         manager.evaluate()
-        return manager.run.shown()
+        return run_of(manager)
     checkpoint = path if path.name.startswith("global_step_") else None
     run = RunFolder.open(path.parent.parent if checkpoint else path)
     if checkpoint is None:
@@ -138,7 +154,7 @@ def evaluate_run(target: str, overrides: Sequence[str]) -> str:
         config.name = f"{config.name}-evaluate"
     manager = build_manager(config, [*_words(run), *overrides])
     manager.evaluate(str(checkpoint))
-    return manager.run.shown()
+    return run_of(manager)
 
 
 def _words(run: RunFolder) -> list[str]:

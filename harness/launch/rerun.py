@@ -15,7 +15,7 @@ from harness.config.compose import resolve
 from harness.config.written import written_keys
 from harness.errors import ConfigurationError
 from harness.launch.changes import TRUST, require_trust
-from harness.launch.command import build_manager
+from harness.launch.command import build_manager, run_of
 from harness.launch.recompose import Begun, Recomposed
 from harness.launch.recorded_code import recorded_code
 from harness.launch.since import changed_since
@@ -101,7 +101,7 @@ def _start(again: Recomposed, code_of: RunFolder | None) -> tuple[str, int]:
     manager = build_manager(again.config, again.words)
     manager.given, manager.written, manager.code_of = again.given, written_keys(again.given, again.words), code_of
     manager.train()
-    return f"run: {manager.run.shown()}\n", 0
+    return f"run: {run_of(manager)}\n", 0
 
 
 def _as_recorded(run: RunFolder) -> DictConfig:

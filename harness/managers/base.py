@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from harness.config.unknown import nested, unknown_keys
+from harness.errors import HarnessError
 from harness.records.run_folder import RunFolder
 from harness.records.summary import RunSummary
 
@@ -24,11 +25,13 @@ class BaseTrainingManager(ABC):
         given: What a file in place of an experiment says (`harness.config.classic.experiment_from`).
         written: What that asks for, and where (`harness.config.written`).
         code_of: A run that is repeated, whose recorded code this process runs.
+        run: The last run.
     """
 
     given: Mapping[str, Any] | None = None
     written: Mapping[str, str] = {}
     code_of: RunFolder | None = None
+    run: RunFolder | None = None
 
     def __init__(self, config: DictConfig) -> None:
         self.config = config
@@ -48,6 +51,14 @@ class BaseTrainingManager(ABC):
     @abstractmethod
     def load(self, path: str | Path) -> None:
         """Use this model from now on."""
+
+    def resume(self, run: RunFolder, stops: Any = None) -> RunSummary:
+        """Go on with a run in its own folder.
+
+        Raises:
+            HarnessError: This manager cannot.
+        """
+        raise HarnessError(f"manager: {type(self).__qualname__} cannot go on with a run.", "Start a new one.")
 
     def get_config(self) -> DictConfig:
         """The configuration as it stands."""

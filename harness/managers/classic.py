@@ -12,6 +12,7 @@ from harness.components import by_value
 from harness.components.kinds import KINDS
 from harness.config.classic import experiment_from
 from harness.config.compose import compose_config
+from harness.config.words import quoted
 from harness.errors import ConfigurationError
 
 SETTINGS = {  # arguments of train() and their keys
@@ -40,7 +41,7 @@ def classic_config(
     algorithm_type: str | None = None,
     reward_function: Any = None,
     reward_manager_class: Any = None,
-    core_algos_module: str | None = None,
+    core_algos_module: str | Path | None = None,
     core_algos_function: str | None = None,
     overrides: Sequence[str] = (),
 ) -> tuple[DictConfig, list[str]]:
@@ -61,10 +62,10 @@ def classic_config(
     Raises:
         ConfigurationError: Something in them is wrong.
     """
-    words = [f"algorithm={algorithm_type}"] if algorithm_type else []
+    words = [f"algorithm={quoted(algorithm_type)}"] if algorithm_type else []
     if core_algos_module:
-        words += ["advantage_fn=custom", f"advantage_fn.module={core_algos_module}"]
-        words += [f"advantage_fn.function={core_algos_function}"] if core_algos_function else []
+        words += ["advantage_fn=custom", f"advantage_fn.module={quoted(str(core_algos_module))}"]
+        words += [f"advantage_fn.function={quoted(core_algos_function)}"] if core_algos_function else []
     elif core_algos_function:
         raise ConfigurationError("core_algos_function names a function, but no core_algos_module is given.")
     if is_composed(config):
@@ -85,25 +86,28 @@ def classic_config(
 
 
 def _put_object(config: DictConfig, kind_name: str, thing: Any) -> None:
-    """Let a node stand for an object: by its name where any process can import it, else by value."""
+    """Let a node stand for an object."""
     kind = KINDS[kind_name]
     key = f"{kind.group}.given" if kind_name == "reward_function" else kind.group
+    if isinstance(thing, str):
+        raise ConfigurationError(
+            f"{kind_name}: {thing!r} is a name, and the function or class itself is needed.",
+            f"Give registry.get_{kind_name}({thing!r}), or choose it: overrides=[{_chosen(kind_name, thing)!r}].",
+        )
     problem = kind.problem(thing)
     if problem:
         raise ConfigurationError(f"{kind_name}: {thing!r} does not fit: {problem}.")
-    name = by_value.importable(thing)
-    if name is not None and name.startswith("harness_file_"):
-        raise ConfigurationError(
-            f"{kind_name}: {thing!r} comes from a file that was loaded by its path; name the file."
-        )
-    node = {"_target_": name} if name else {"_target_": by_value.TARGET, "code": by_value.encode(thing, key)}
-    trust = name.split(".")[0] if name else by_value.TRUST
+    node, trust = by_value.node_of(thing, key)
     with open_dict(config):
         config.trusted_modules = list(dict.fromkeys((*config.trusted_modules, trust)))
         if kind_name == "reward_function":
             config.reward_fn = {"given": {"weight": 1.0, **node}}
         else:
             config[kind.group] = node
+
+
+def _chosen(kind_name: str, name: str) -> str:
+    return f"reward_fn=[{name}]" if kind_name == "reward_function" else f"{KINDS[kind_name].group}={name}"
 
 
 def train_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

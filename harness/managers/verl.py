@@ -12,7 +12,7 @@ from harness.check.data_files import require_data
 from harness.check.find import require_valid
 from harness.config.classic import data_files, experiment_from
 from harness.config.written import written_keys
-from harness.errors import ConfigurationError, Hang, HarnessError
+from harness.errors import Hang, HarnessError
 from harness.launch.again import give_up
 from harness.launch.record import as_another_run, open_run
 from harness.launch.stops import Stops
@@ -20,7 +20,7 @@ from harness.launch.supervise import supervise
 from harness.launch.watchdog import Settings
 from harness.managers.base import RLTrainingManager, change
 from harness.managers.classic import classic_config, is_composed, plain, train_settings
-from harness.managers.trained import LAST_STEP_ALONE, TrainedModel
+from harness.managers.trained import LAST_STEP_ALONE, TrainedModel, checkpoint_in
 from harness.prepare import prepare_all
 from harness.records.run_folder import RunFolder
 from harness.records.summary import RunSummary
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MODEL = "actor_rollout_ref.model.path"
 SAVE_FREQ = "trainer.save_freq"
+RESUME_MODE, RESUME_FROM = "trainer.resume_mode", "trainer.resume_from_path"
+_RESUMING_NOTHING = {RESUME_MODE: "auto", RESUME_FROM: None}  # every run has a folder of its own
 
 
 class VERLTrainingManager(RLTrainingManager):
@@ -43,9 +45,6 @@ class VERLTrainingManager(RLTrainingManager):
         overrides: What the user wrote to get a composed configuration, for the record; else overrides that win.
         save_last: Whether a training keeps its last step where nobody has set ``trainer.save_freq``, for `save`,
             `evaluate` and `generate`; verl itself keeps none.
-
-    Attributes:
-        run: The last run.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class VERLTrainingManager(RLTrainingManager):
         algorithm_type: str | None = None,
         reward_function: Any = None,
         reward_manager_class: Any = None,
-        core_algos_module: str | None = None,
+        core_algos_module: str | Path | None = None,
         core_algos_function: str | None = None,
         overrides: Sequence[str] = (),
         save_last: bool = True,
@@ -74,11 +73,11 @@ class VERLTrainingManager(RLTrainingManager):
             self.given, self.written = experiment_from(plain(config)), written_keys(plain(config), words)
         self.overrides = list(overrides) if made else words
         self.save_last = save_last
-        self.run: RunFolder | None = None
+        self.run = None
         self.trained: TrainedModel | None = None  # by the last training, unless another model was loaded since
 
     def train(self, data_path: str | None = None, output_dir: str | None = None, **settings: Any) -> RunSummary:
-        """Train as a new run, from the model in ``actor_rollout_ref.model.path``.
+        """Train as a new run, from the model in ``actor_rollout_ref.model.path`` or from what was loaded (`load`).
 
         Args:
             data_path: Folder with ``train.parquet`` and ``validation.parquet`` (or ``test.parquet``); the
@@ -94,6 +93,8 @@ class VERLTrainingManager(RLTrainingManager):
         changes = _changes(data_path, output_dir, settings)
         self.update_config(changes)
         config = deepcopy(self.config)
+        if self.run is not None and config.run_id == self.run.run_id:
+            as_another_run(config)
         if self.save_last and config.trainer.save_freq <= 0 and not self._asked_for(SAVE_FREQ, changes):
             change(config, {SAVE_FREQ: LAST_STEP_ALONE})
         return self._start(config)
@@ -138,9 +139,9 @@ class VERLTrainingManager(RLTrainingManager):
             chosen = self.trained.checkpoint
         changes: dict[str, Any] = {"trainer.val_only": True, "trainer.val_before_train": True}
         if chosen is not None and (chosen / "config.json").is_file():
-            changes[MODEL] = str(chosen.resolve())
+            changes |= {MODEL: str(chosen.resolve()), **_RESUMING_NOTHING}
         elif chosen is not None:
-            changes |= {"trainer.resume_mode": "resume_path", "trainer.resume_from_path": str(chosen.resolve())}
+            changes |= _resuming(chosen)
         change(config, {**changes, **_changes(data_path, output_dir, settings)})
         return self._start(config)
 
@@ -155,11 +156,22 @@ class VERLTrainingManager(RLTrainingManager):
         return self.trained.export(Path(path))
 
     def load(self, path: str | Path) -> None:
-        """Use the model in this Hugging Face folder from now on: to train from, to evaluate, to generate."""
-        if not (Path(path) / "config.json").is_file():
-            raise ConfigurationError(f"{path} is not a Hugging Face model folder: it has no config.json.")
-        change(self.config, {MODEL: str(Path(path).resolve())})
-        self.trained = None
+        """Use this model from now on: every training goes on from it, and it is what is evaluated and generates.
+
+        Args:
+            path: A Hugging Face folder, such as `save` writes: trainings begin with its weights, at step 0. Or a
+                checkpoint (``global_step_N``), or a run, whose last one counts: trainings go on from it, with its
+                optimiser, its place in the data and its step, which counts in ``total_steps``.
+
+        Raises:
+            ConfigurationError: It is none of these, or the checkpoint is not whole.
+        """
+        if (Path(path) / "config.json").is_file():
+            change(self.config, {MODEL: str(Path(path).resolve()), **_RESUMING_NOTHING})
+            self.trained = None
+        else:
+            self.trained = TrainedModel(checkpoint_in(Path(path)))
+            change(self.config, _resuming(self.trained.checkpoint))
 
     def generate(self, prompts: list[str], **sampling: Any) -> list[str]:
         """The response to each prompt, greedy by default, of the model trained last, or else of the configured one.
@@ -209,6 +221,10 @@ class VERLTrainingManager(RLTrainingManager):
             if stops is None:
                 give_up(run, most)
             raise
+
+
+def _resuming(checkpoint: Path) -> dict[str, Any]:
+    return {RESUME_MODE: "resume_path", RESUME_FROM: str(checkpoint.resolve())}
 
 
 def _changes(data_path: str | None, output_dir: str | None, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from runs import SHORT, Finished, command, environment
+from runs import ROOT, SHORT, Finished, command, environment
 
 # what takes longest, so that no process is left with it at the end; files are dealt to the processes whole, in this order
 FIRST = ("test_slurm", "test_check_fuzz", "test_training", "test_slurm_nodes")
@@ -22,10 +22,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def harness(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Finished]:
     """Run a harness command in a new folder (or the one given) and wait for its end."""
 
-    def run(*arguments: str, folder: Path | None = None) -> Finished:
+    def run(*arguments: str, folder: Path | None = None, root: Path = ROOT) -> Finished:
         folder = folder or tmp_path_factory.mktemp("project")
         result = subprocess.run(
-            command(*arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=900, check=False
+            command(*arguments),
+            cwd=folder,
+            env=environment(root),
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
         )
         return Finished(result.returncode, result.stdout, result.stderr, folder)
 
@@ -36,8 +42,8 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Finished]
 def train(harness: Callable[..., Finished]) -> Callable[..., Finished]:
     """A short training that must succeed."""
 
-    def run(*overrides: str, folder: Path | None = None) -> Finished:
-        finished = harness("train", *SHORT, *overrides, folder=folder)
+    def run(*overrides: str, folder: Path | None = None, root: Path = ROOT) -> Finished:
+        finished = harness("train", *SHORT, *overrides, folder=folder, root=root)
         detail = finished.err
         if finished.code and finished.err and list(finished.folder.glob("outputs/*/*/train.log")):
             detail += finished.log()[-6000:]

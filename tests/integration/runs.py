@@ -26,6 +26,7 @@ SHORT = (
     "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=16",
     "data.val_max_samples=16",
 )
+ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 300.0
 
 
@@ -67,10 +68,9 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "harness.cli", *arguments]
 
 
-def environment() -> dict[str, str]:
+def environment(root: Path = ROOT) -> dict[str, str]:
     """This process's environment with the checkout importable from any folder."""
-    root = str(Path(__file__).resolve().parents[2])
-    return os.environ | {"PYTHONPATH": root, "COLUMNS": "120"}
+    return os.environ | {"PYTHONPATH": str(root), "COLUMNS": "120"}
 
 
 def start(folder: Path, *overrides: str) -> tuple[subprocess.Popen, RunFolder]:

@@ -18,7 +18,9 @@ from harness.records.metrics import read_metrics
 from harness.records.run_folder import RunFolder
 
 SCRIPT = """
-from harness import VERLTrainingManager, register_reward_function, register_reward_manager, registry
+from harness import (
+    VERLTrainingManager, register_policy_loss, register_reward_function, register_reward_manager, registry
+)
 
 print("the script runs", flush=True)
 BONUS = 0.5
@@ -49,6 +51,16 @@ class MyRewardManager:
         return rewards
 
 
+@register_policy_loss("doubled")
+def doubled(old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config, factor=2.0):
+    from verl.trainer.ppo.core_algos import compute_policy_loss_vanilla
+
+    loss, metrics = compute_policy_loss_vanilla(
+        old_log_prob, log_prob, advantages, response_mask, loss_agg_mode, config
+    )
+    return factor * loss, {**metrics, "actor/bonus": BONUS, "actor/factor": factor}
+
+
 manager = VERLTrainingManager(
     config="run.yaml",
     algorithm_type="grpo",
@@ -56,6 +68,7 @@ manager = VERLTrainingManager(
     reward_manager_class=registry.get_reward_manager("my_reward_manager"),
     core_algos_module="custom_core_algos.py",
     core_algos_function="compute_custom_advantage",
+    overrides=["policy_loss=doubled", "policy_loss.factor=3.0"],  # by the name it has been given above
 )
 stats = manager.train(data_path="data", output_dir="results")
 print("stats", stats.status.state, stats.steps)
@@ -64,9 +77,13 @@ print("generated", repr(manager.generate(["Spell: a b"])))
 manager.evaluate(output_dir="evaluated")
 runs += [manager.run]
 saved = manager.save("saved")
+checkpoint = manager.trained.checkpoint
 manager.load(saved)
 print("generated", repr(manager.generate(["Spell: a b"])))
 manager.train(output_dir="continued", total_steps=1)
+runs += [manager.run]
+manager.load(checkpoint)
+manager.train(output_dir="gone_on", total_steps=3)
 runs += [manager.run]
 print("runs", *(run.path for run in runs))
 """
@@ -132,6 +149,7 @@ def test_one_script_decorates_trains_saves_and_generates(project: Path) -> None:
     records = [record for record in read_metrics(RunFolder.open(run).metrics) if record.step]
     assert min(record.metrics["critic/score/min"] for record in records) >= 0.5
     assert max(record.metrics["actor/grad_norm"] for record in records) > 0
+    assert {(record.metrics["actor/bonus"], record.metrics["actor/factor"]) for record in records} == {(0.5, 3.0)}
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(project / "saved")
@@ -145,8 +163,10 @@ def test_one_script_decorates_trains_saves_and_generates(project: Path) -> None:
     generated = [line for line in result.stdout.splitlines() if line.startswith("generated")]
     assert [eval(line.removeprefix("generated ")) for line in generated] == [[text], [text]]
     paths = next(line for line in result.stdout.splitlines() if line.startswith("runs")).split()[1:]
-    trained, evaluated, continued = (texts_at_the_start(RunFolder(project / path)) for path in paths)
-    assert evaluated == continued != trained  # both begin with the trained model
+    trained, evaluated, continued, gone_on = (texts_at_the_start(RunFolder(project / path)) for path in paths)
+    assert evaluated == continued == gone_on != trained  # all of them begin with the trained model
+    steps = [record.step for record in read_metrics(RunFolder(project / paths[-1]).metrics)]
+    assert steps == [2, 3]  # from a checkpoint the steps go on as well
 
 
 def texts_at_the_start(run: RunFolder) -> list[str]:

@@ -15,17 +15,25 @@ Run = Callable[..., Finished]
 PRIME = ("algorithm=prime", "trainer.test_freq=-1", "trainer.val_before_train=false", "algorithm_steps.optim.lr=1e-3")
 
 
+CLOCKS = ("timing", "perf/", "mfu")
+
+
 @pytest.fixture(scope="module")
 def prime(train: Run) -> Finished:
-    return train(*PRIME, "trainer.save_freq=2", "trainer.total_training_steps=2")
+    return train(*PRIME, "trainer.save_freq=2", "trainer.total_training_steps=4")
 
 
 def steps(finished: Finished) -> list[dict]:
     return [record.metrics for record in finished.records if record.step]
 
 
+def numbers(metrics: dict) -> dict:
+    """All that the clock does not decide."""
+    return {name: value for name, value in metrics.items() if not any(mark in name for mark in CLOCKS)}
+
+
 def test_the_process_reward_model_learns(prime: Finished) -> None:
-    first, second = steps(prime)
+    first, second, *_ = steps(prime)
     assert first["reward_model/dpo_loss"] == pytest.approx(math.log(2), abs=1e-3)  # it starts as its reference
     assert second["reward_model/dpo_loss"] != pytest.approx(math.log(2), abs=1e-3)
     for step in (first, second):
@@ -46,6 +54,21 @@ def test_four_times_the_prompts_are_generated_and_those_with_a_signal_trained_on
         if step["prime/prompts_passing"] >= 0.25:  # enough for a whole batch
             assert 0.2 <= step["reward/acc"] <= 0.8 or step["reward/acc"] == step["prime/acc_before_filter"]
         assert step["training/global_step"] >= 1
+
+
+def test_one_that_is_resumed_goes_on_as_if_it_had_not_stopped(prime: Finished, train: Run) -> None:
+    """Policy, process reward model, both optimisers, the place in the data, the random numbers."""
+    resumed = train(
+        *PRIME,
+        "trainer.total_training_steps=4",
+        "trainer.resume_mode=resume_path",
+        f"trainer.resume_from_path={prime.run.checkpoints / 'global_step_2'}",
+        folder=prime.folder,
+    )
+    _, _, *whole = steps(prime)
+    assert [numbers(step) for step in steps(resumed)] == [numbers(step) for step in whole]
+    assert max(step["reward_model/grad_norm"] for step in whole) > 0
+    assert whole[0]["reward_model/dpo_loss"] != whole[1]["reward_model/dpo_loss"]
 
 
 def test_it_is_saved_and_resumed(prime: Finished, train: Run) -> None:

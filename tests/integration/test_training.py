@@ -7,13 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from runs import Finished
+from safetensors.torch import load_file
 
+from harness.backend.export import export_checkpoint
 from harness.records.generations import read_generations
 from harness.records.stages import read_stages
 
 Train = Callable[..., Finished]
+FILE = "model.safetensors"
 TIMING = ("timing", "perf/", "mfu")
 
 
@@ -102,14 +106,27 @@ def test_ppo_trains_a_critic(train: Train) -> None:
     assert metrics["critic/vf_loss"] >= 0
 
 
-def test_reference_policy_and_lora(train: Train) -> None:
+def test_reference_policy_and_lora(train: Train, tmp_path: Path) -> None:
     finished = train(
-        "actor_rollout_ref.actor.use_kl_loss=true", "lora=all_linear", "actor_rollout_ref.model.lora_rank=4"
+        "actor_rollout_ref.actor.use_kl_loss=true",
+        "lora=all_linear",
+        "actor_rollout_ref.model.lora_rank=4",
+        "trainer.save_freq=2",
     )
     first, last = (record.metrics for record in finished.records[1:])
     # adapters begin as nothing, so the policy equals its reference before the first update, and not after it
     assert first["actor/kl_loss"] == pytest.approx(0, abs=1e-6)
     assert last["actor/kl_loss"] > first["actor/kl_loss"]
+    saved = export_checkpoint(finished.run.checkpoints / "global_step_2", tmp_path / "saved")
+    name = "model.layers.0.self_attn.q_proj"
+    base = load_file(Path(yaml.safe_load(finished.run.config.read_text())["actor_rollout_ref"]["model"]["path"]) / FILE)
+    adapter = load_file(saved / "lora_adapter" / "adapter_model.safetensors")
+    told = json.loads((saved / "lora_adapter" / "adapter_config.json").read_text())
+    up, down = (adapter[f"base_model.model.{name}.lora_{part}.weight"].float() for part in "BA")
+    untrained = base[f"{name}.weight"].bfloat16()  # verl's merger writes that whatever it was trained in
+    merged, trained = load_file(saved / FILE)[f"{name}.weight"], untrained + told["lora_alpha"] / told["r"] * up @ down
+    torch.testing.assert_close(merged, trained.bfloat16(), rtol=2**-7, atol=0)
+    assert (merged != untrained).float().mean() > 0.1
 
 
 def test_two_workers_with_a_reference_give_the_same_numbers_again(train: Train) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 
 from harness import registry
@@ -9,11 +14,6 @@ from harness.advantages.rloo import rloo
 from harness.backend.steps import AlgorithmSteps
 from harness.errors import ConfigurationError
 from harness.rewards.exact_match import exact_match
-
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_registered", {name: {} for name in registry.KINDS})
 
 
 def good(input_text: str, response_text: str, **kwargs: object) -> float:
@@ -37,11 +37,95 @@ def test_shipped_components_are_found_too() -> None:
 
 def test_a_name_is_given_once() -> None:
     registry.register_reward_function("mine")(good)
-    registry.register_reward_function("mine")(good)  # a module that is run again
+    registry.register_reward_function("mine")(good)
     with pytest.raises(ConfigurationError, match=r"register_reward_function\('mine'\): the name is taken by .*\.good"):
         registry.register_reward_function("mine")(lambda input_text, response_text: 0.0)
     with pytest.raises(ConfigurationError, match=r"reward_fn=exact_match is the option .*exact_match\.yaml"):
         registry.register_reward_function("exact_match")(good)
+
+
+GOOD = """
+from harness import register_reward_function
+
+{before}
+@register_reward_function("mine")
+def good(input_text, response_text, **kwargs):
+    return {score}
+"""
+LOOP = """
+from harness import register_reward_function
+
+for bonus in (0.0, 1.0):
+    @register_reward_function("mine")
+    def good(input_text, response_text, bonus=bonus, **kwargs):
+        return bonus
+"""
+
+
+def run_file(file: Path, source: str, name: str = "my_rewards") -> ModuleType:
+    """A file of this source as a module of this name, whatever another one of the name holds."""
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(source)
+    spec = importlib.util.spec_from_file_location(name, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_module_that_is_edited_and_run_again_takes_the_place_of_itself(tmp_path: Path) -> None:
+    run_file(tmp_path / "my_rewards.py", GOOD.format(before="", score=1.0))
+    run_file(tmp_path / "my_rewards.py", GOOD.format(before="LINE = 1\n\n", score=2.0))
+    assert registry.get_reward_function("mine")("", "") == 2.0
+
+
+def test_a_cell_of_a_notebook_that_is_run_again_takes_the_place_of_itself() -> None:
+    for number, score in enumerate((1.0, 2.0)):
+        exec(
+            compile(GOOD.format(before="", score=score), f"<ipython-input-{number}>", "exec"), {"__name__": "__main__"}
+        )
+    assert registry.get_reward_function("mine")("", "") == 2.0
+
+
+def test_two_functions_of_one_name_are_told_with_their_places(tmp_path: Path) -> None:
+    one, other = tmp_path / "one" / "my_rewards.py", tmp_path / "other" / "my_rewards.py"
+    run_file(one, GOOD.format(before="", score=1.0))
+    with pytest.raises(ConfigurationError) as caught:
+        run_file(other, GOOD.format(before="\n", score=2.0))
+    assert f"taken by my_rewards.good ({one}:5); this is my_rewards.good ({other}:6)." in str(caught.value)
+    twice = GOOD.format(before="", score=1.0) + GOOD.format(before="", score=2.0)
+    with pytest.raises(ConfigurationError, match=r"twice\.py:5\); this is twice\.good \(.*twice\.py:12\)"):
+        run_file(tmp_path / "twice.py", twice.replace('"mine"', '"another"'), "twice")
+
+
+def test_a_loop_that_makes_several_of_one_name_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"made there several times, .*: give each a name of its own"):
+        run_file(tmp_path / "loop.py", LOOP)
+    run_file(tmp_path / "loop.py", LOOP.replace('"mine"', 'f"mine_{bonus:.0f}"'))
+    assert [registry.get_reward_function(f"mine_{number}")("", "") for number in (0, 1)] == [0.0, 1.0]
+
+
+def test_what_has_no_name_needs_one() -> None:
+    half = functools.partial(good, weighting=0.5)
+    with pytest.raises(ConfigurationError, match="needs a name"):
+        registry.register_reward_function()(half)
+    assert registry.register_reward_function("half")(half) is half
+    with pytest.raises(ConfigurationError, match="the name is taken"):
+        registry.register_reward_function("half")(functools.partial(good, weighting=0.7))
+    with pytest.raises(ConfigurationError, match=r"Write @register_reward_function\(\), with parentheses"):
+        registry.register_reward_function(good)
+
+
+def test_an_algorithm_builds_on_one_that_there_is() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"(?s)base='gpro' is no algorithm .*Did you mean grpo.*\?.*Allowed: .*ppo"
+    ):
+        registry.register_algorithm("watchful", base="gpro")(Watchful)
+    with pytest.raises(ConfigurationError, match="base='watchful' is no algorithm"):
+        registry.register_algorithm("watchful", base="watchful")(Watchful)
+    registry.register_algorithm("watchful", base="dapo")(Watchful)
+    registry.register_algorithm("more", base="watchful")(Watchful)
+    with pytest.raises(ConfigurationError, match="the weight of a reward function is not its own"):
+        registry.register_reward_function("heavy")(lambda input_text, response_text, weight=2.0: 0.0)
 
 
 class Scores:

@@ -16,6 +16,7 @@ from harness.errors import ConfigurationError
 MODULE = '''
 from harness import register_advantage_function, register_algorithm, register_reward_function, register_reward_manager
 import harness
+from harness.backend.steps import AlgorithmSteps
 
 raise RuntimeError("composing must not import this")
 
@@ -38,7 +39,7 @@ class Doubling:
 def third(input_text, response_text, **kwargs): ...
 
 @register_algorithm("watchful", base="dr_grpo")
-class Watchful:
+class Watchful(AlgorithmSteps):
     def __init__(self, every: int = 5): ...
 '''
 
@@ -95,8 +96,10 @@ def test_what_lies_in_experiments_needs_no_naming(project: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "rewards.py").write_text(MODULE)
     assert compose_config(["reward_fn=[brevity]"]).reward_fn.brevity._target_ == "experiments.mine.rewards.short"
-    assert catalogue()["reward_fn"]["brevity"] == "Short answers are better. (yours, rewards.py:8)"
-    with pytest.raises(ConfigurationError, match=r"my_parts.py:8 .*|the reward function 'brevity' is registered at"):
+    assert catalogue()["reward_fn"]["brevity"] == "Short answers are better. (yours, experiments/mine/rewards.py:9)"
+    with pytest.raises(
+        ConfigurationError, match=r"rewards.py:9: the reward function 'brevity' is registered at my_parts.py:9 too"
+    ):
         compose_config([PLUGIN])  # the same name twice
 
 
@@ -114,6 +117,16 @@ def test_another_composition_forgets_them(project: Path) -> None:
             "reward_fn=exact_match is the option .*exact_match.yaml",
         ),
         ("def f(:", r"bad.py:1 is no valid Python"),
+        (
+            '@register_reward_function("a")\ndef f(a, b): ...\n@register_reward_function("b")\ndef f(a, b): ...',
+            r"bad\.py:2: f, registered as 'a', is defined again in line 4",
+        ),
+        (
+            '@register_algorithm("a", base="gprp")\nclass A: ...',
+            r"(?s)bad\.py:2: the algorithm 'a': base='gprp' is no algorithm .*Did you mean grpo.*Allowed: .*dapo.*rloo",
+        ),
+        ('@register_algorithm("a", base="a")\nclass A: ...', "base='a' is no algorithm"),
+        ('@register_algorithm("a", base=BASE)\nclass A: ...', "the base of a registered algorithm must stand there as"),
     ],
 )
 def test_what_cannot_be_registered(project: Path, source: str, words: str) -> None:
@@ -162,6 +175,65 @@ def test_other_decorators_and_defaults_that_yaml_cannot_say(project: Path) -> No
         '@app.manager("x")\ndef f(): ...\n@register_reward_function("y")\ndef g(a, b, c={1, 2}): ...'
     )
     assert compose_config(["plugins=[bad]", "reward_fn=[y]"]).reward_fn.y == {"weight": 1.0, "_target_": "bad.g"}
+
+
+def test_one_that_builds_on_another(project: Path) -> None:
+    (project / "my_more.py").write_text('@register_algorithm("more", base="watchful")\nclass More: ...\n')
+    config = compose_config(["plugins=[my_more,my_parts]", "algorithm=more"])
+    assert config.algorithm_steps._target_ == "my_more.More"
+    assert config.algorithm.norm_adv_by_std_in_grpo is False
+
+
+def test_two_files_of_one_name_are_told_apart(project: Path) -> None:
+    for folder in ("one", "other"):
+        (project / folder).mkdir()
+        (project / folder / "parts.py").write_text("\n@register_reward_function('same')\ndef f(a, b): ...\n")
+    with pytest.raises(ConfigurationError, match=r"^other/parts\.py:3: .*'same' is registered at one/parts\.py:3 too"):
+        compose_config(["plugins=[one.parts,other.parts]"])
+
+
+def test_what_reading_does_not_show_is_told_where_it_is_looked_for(project: Path) -> None:
+    (project / "made.py").write_text(
+        "for k in (1, 2):\n    @register_reward_function(f'top_{k}')\n    def f(a, b, k=k): ...\n"
+        "if True:\n    @register_advantage_function('curious')\n    def g(token_level_rewards): ...\n"
+    )
+    with pytest.raises(
+        ConfigurationError, match=r"reward_fn has no option 'top_1'.*\n.*What made\.py:3 registers is not seen"
+    ):
+        compose_config(["plugins=[made]", "reward_fn=[top_1]"])
+    with pytest.raises(ConfigurationError, match=r"What made\.py:6 registers is not seen"):
+        compose_config(["plugins=[made]", "advantage_fn=curious"])
+    with pytest.raises(ConfigurationError, match=r"plugins=\[MODULE\] names the module that registers it"):
+        compose_config(["policy_loss=zzz"])
+
+
+def test_a_component_of_the_wrong_kind_is_told_whether_it_is_chosen_or_not(project: Path) -> None:
+    (project / "wrong.py").write_text(
+        "@register_reward_function('fine')\ndef fine(input_text, response_text, **kwargs): ...\n"
+        "@register_reward_function('short')\ndef short(text): ...\n"
+        "@register_reward_manager('odd')\nclass Odd: ...\n"
+        "@register_policy_loss('lossy')\ndef lossy(log_prob): ...\n"
+    )
+    words = ["experiment=quickstart_tiny", "plugins=[wrong]", "reward_fn=[reasoning_gym,short]"]
+    found = [str(problem) for problem in find_problems(compose_config(words), words)]
+    assert len(found) == 3
+    assert "reward_fn.short._target_: wrong.short does not fit: it must take (input_text" in found[0]
+    assert "wrong.py:6: Odd, registered as the reward manager 'odd', does not fit: it must be a class with" in found[1]
+    assert "wrong.py:8: lossy, registered as the policy loss 'lossy', does not fit" in found[2]
+
+
+def test_one_that_lies_in_experiments_is_told_as_a_warning_until_its_module_is_used(project: Path) -> None:
+    folder = project / "experiments" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "rewards.py").write_text(
+        "@register_reward_function('fine')\ndef fine(input_text, response_text, **kwargs): ...\n"
+        "@register_reward_function('short')\ndef short(text): ...\n"
+    )
+    for chosen, warning in (("reasoning_gym", True), ("fine", False)):
+        words = ["experiment=quickstart_tiny", f"reward_fn=[{chosen}]"]
+        (problem,) = find_problems(compose_config(words), words)
+        assert problem.warning is warning
+        assert problem.message.startswith("experiments/mine/rewards.py:4: short, registered as the reward function")
 
 
 def test_plugins_in_a_file_are_refused(project: Path) -> None:

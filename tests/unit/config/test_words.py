@@ -11,7 +11,10 @@ from harness.config.compose import compose_config
 from harness.config.words import as_value, quoted
 
 
-@pytest.mark.parametrize("text", ["/a/b-c.d", "/scratch/lr=1e-6", "it's", "a b", "back\\slash", "${x}", "[1]", "a,b"])
+@pytest.mark.parametrize(
+    "text",
+    ["/a/b-c.d", "/scratch/lr=1e-6", "it's", "a b", "back\\slash", "${x}", "[1]", "a,b", "end\\", "it\\'s", "ü/x"],
+)
 def test_a_text_survives_hydras_grammar(text: str) -> None:
     assert str(compose_config([f"name={quoted(text)}"])._get_node("name")._value()) == text.replace("${x}", "${x}")
 

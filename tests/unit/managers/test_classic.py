@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from harness import VERLTrainingManager
+from harness.check.find import find_problems
 from harness.components import by_value
 from harness.components.instantiate import instantiate
+from harness.config.compose import resolve
 from harness.errors import ComponentError, ConfigurationError
 from harness.managers.classic import classic_config, train_settings
 from harness.rewards.exact_match import exact_match
@@ -138,6 +141,29 @@ def test_a_core_algorithms_module(plain: Path, tmp_path: Path) -> None:
     assert manager.get_config().advantage_fn._target_ == f"{tmp_path}/core.py:compute_custom_advantage"
     with pytest.raises(ConfigurationError, match="no core_algos_module is given"):
         classic_config(str(plain), core_algos_function="f")
+
+
+@pytest.mark.parametrize("name", ["it's", "lr=1e-6, 'v2' [x]", "back\\", "a\\'b", "Übung (1)"])
+def test_a_path_of_any_characters_reaches_the_process_that_runs_it(plain: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "core.py").write_text("def mine(token_level_rewards, eos_mask, index):\n    return 'mine'\n")
+    for module in (folder / "core.py", str(folder / "core.py")):
+        config, words = classic_config(plain, "grpo", core_algos_module=module, core_algos_function="mine")
+        again = classic_config(plain, overrides=words)[0]  # as a repetition of the run composes it
+        assert again.advantage_fn == config.advantage_fn
+    recorded = OmegaConf.create(OmegaConf.to_yaml(resolve(config)))
+    assert [problem for problem in find_problems(config, words) if problem.key.startswith("advantage_fn")] == []
+    assert instantiate(recorded.advantage_fn, "advantage_fn", recorded.trusted_modules)(None, None, None) == "mine"
+
+
+def test_a_path_that_is_not_written_out(plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=r"advantage_fn\.module: .*HOME.*\n.*write the path out"):
+        classic_config(plain, core_algos_module="${HOME}/core.py")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "core.py").write_text("def mine(token_level_rewards, eos_mask, index): ...")
+    config = classic_config(plain, core_algos_module="~/core.py")[0]
+    assert config.advantage_fn._target_ == f"{tmp_path}/core.py:mine"
 
 
 def test_a_composed_configuration_is_not_composed_again(plain: Path) -> None:

@@ -138,8 +138,57 @@ def test_a_loaded_model_takes_its_place(
         manager.save(tmp_path / "again")
     manager.train()
     assert started[-1].actor_rollout_ref.model.path == str(other)  # goes on from it
-    with pytest.raises(ConfigurationError, match="is not a Hugging Face model folder"):
+    with pytest.raises(ConfigurationError, match="is no model: neither a Hugging Face folder"):
         manager.load(tmp_path)
+
+
+def test_a_checkpoint_or_a_run_that_is_loaded_is_gone_on_from(
+    started: list[DictConfig], exported: list[Path], generating: list[str], tmp_path: Path
+) -> None:
+    VERLTrainingManager(compose_config(WORDS[:1])).train()
+    (run,) = (tmp_path / "outputs" / "quickstart_tiny").iterdir()
+    checkpoint = run / "checkpoints" / "global_step_4"
+    for path in (checkpoint, run):
+        manager = VERLTrainingManager(compose_config([*WORDS, "trainer.total_training_steps=8"]), overrides=WORDS)
+        manager.load(path)
+        manager.generate(["a"])
+        assert exported[-1] == checkpoint
+        manager.save(tmp_path / f"saved-{path.name}")
+        manager.evaluate()
+        assert started[-1].trainer.val_only
+        assert started[-1].trainer.resume_from_path == str(checkpoint)
+        manager.train()
+        assert (started[-1].trainer.resume_mode, started[-1].trainer.resume_from_path) == (
+            "resume_path",
+            str(checkpoint),
+        )
+        assert not started[-1].trainer.val_only
+        manager.load(tmp_path / f"saved-{path.name}")  # weights alone: nothing is resumed any more
+        manager.train()
+        assert (started[-1].trainer.resume_mode, started[-1].trainer.resume_from_path) == ("auto", None)
+        assert started[-1].actor_rollout_ref.model.path == str(tmp_path / f"saved-{path.name}")
+
+
+def test_what_is_no_whole_checkpoint_is_not_loaded(started: list[DictConfig], tmp_path: Path) -> None:
+    manager = VERLTrainingManager(compose_config(WORDS), overrides=WORDS)
+    manager.train()
+    with pytest.raises(HarnessError, match="has no whole checkpoint"):
+        manager.load(manager.run.path)
+    torn = tmp_path / "global_step_3"
+    torn.mkdir()
+    (torn / MANIFEST).write_text('{"complete": false}')
+    for path, words in ((torn, "is no whole checkpoint"), (tmp_path, r"is no model: .*\n.*manager\.save wrote")):
+        with pytest.raises(ConfigurationError, match=words):
+            manager.load(path)
+    assert manager.config.trainer.resume_mode == "auto"
+
+
+def test_a_run_id_is_given_once(started: list[DictConfig]) -> None:
+    manager = VERLTrainingManager(compose_config([*WORDS, "run_id=first"]))
+    manager.train()
+    first = manager.run
+    manager.train()
+    assert (first.run_id, manager.run.run_id == "first") == ("first", False)
 
 
 def test_a_lost_model_is_not_replaced_by_the_untrained_one(started: list[DictConfig], generating: list[str]) -> None:
