@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,13 @@ def model_parallel_keys(tree: Tree) -> list[str]:
 def product(tree: Tree, keys: list[str]) -> int:
     """The product of the keys' values; what is no count is 1, and told elsewhere."""
     return math.prod(_count(tree, key) for key in keys)
+
+
+def nearest(value: int, allowed: Sequence[int]) -> str:
+    """The allowed values next to one that is not, as ``2 or 4``; of an ascending list that is not empty."""
+    below = max((number for number in allowed if number < value), default=allowed[0])
+    above = min((number for number in allowed if number > value), default=allowed[-1])
+    return " or ".join(str(number) for number in dict.fromkeys((below, above)))
 
 
 def _count(tree: Tree, key: str) -> int:

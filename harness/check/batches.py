@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.check.arithmetic import gpus, model_parallel_keys, product
+from harness.check.arithmetic import gpus, model_parallel_keys, nearest, product
 from harness.check.problem import Problem
 from harness.check.values import lookup
 
@@ -67,13 +67,10 @@ def _micro_batch(key: str, value: Any, share: int) -> Iterator[Problem]:
         )
     elif isinstance(value, int) and (value < 1 or share % value):
         divisors = [number for number in range(1, share + 1) if share % number == 0]
-        below = max((number for number in divisors if number < value), default=divisors[0])
-        above = min((number for number in divisors if number > value), default=divisors[-1])
-        nearest = " or ".join(str(number) for number in dict.fromkeys((below, above)))
         yield Problem(
             "batch",
             key,
             f"{key}={value} does not divide a worker's {share} responses a mini-batch.",
-            f"Use {nearest}.",
+            f"Use {nearest(value, divisors)}.",
             value,
         )

@@ -20,6 +20,7 @@ from harness.check.checkpoints import checkpoint_problems
 from harness.check.cluster import cluster_problems
 from harness.check.composition import compose_what_can_be
 from harness.check.data_files import data_problems
+from harness.check.heads import head_problems
 from harness.check.ignored import ignored_problems
 from harness.check.memory import memory_problems
 from harness.check.names import name_problems
@@ -77,6 +78,7 @@ def find_problems(
         lambda: tracking_problems(tree),
         lambda: objective_problems(tree),
         lambda: arithmetic_problems(tree),
+        lambda: head_problems(tree),
         lambda: batch_problems(tree),
         lambda: memory_problems(tree),
         lambda: algorithm_problems(config),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -47,12 +48,14 @@ class Training:
     Attributes:
         run: Its record.
         processes: All it has started, the resumed part included.
+        titles: Command lines of those, as they were at any time, by how the part ended that started them.
         left: Those, and files outside its record, that were still there some time after an end, by how it ended.
         resumed: The resumption, which went on to the end.
     """
 
     run: RunFolder
     processes: set[psutil.Process] = field(default_factory=set)
+    titles: dict[str, set[str]] = field(default_factory=dict)
     left: dict[str, list[str]] = field(default_factory=dict)
     resumed: Finished | None = None
 
@@ -63,7 +66,7 @@ def killed_and_resumed(project: Path, temporary: Path) -> Training:
     (project / "agents.yaml").write_text("- {name: asking, _target_: asking_agent.AskingAgentLoop}\n")
     process, run = start(project, *OVERRIDES)
     seen = Training(run)
-    _watch(seen, process, until=lambda: any(record.step == KILLED_AT for record in read_metrics(run.metrics)))
+    _watch(seen, process, "killed", until=lambda: any(each.step == KILLED_AT for each in read_metrics(run.metrics)))
     process.send_signal(signal.SIGKILL)
     process.communicate()
     seen.left["killed"] = _left(seen, temporary)
@@ -75,18 +78,21 @@ def killed_and_resumed(project: Path, temporary: Path) -> Training:
         stderr=subprocess.PIPE,
         text=True,
     )
-    _watch(seen, again, until=lambda: False)
+    _watch(seen, again, "done", until=lambda: False)
     out, err = again.communicate()
     seen.resumed = Finished(again.returncode, out, err, project)
     seen.left["done"] = _left(seen, temporary)
     return seen
 
 
-def _watch(seen: Training, process: subprocess.Popen, until: Callable[[], bool]) -> None:
+def _watch(seen: Training, process: subprocess.Popen, end: str, until: Callable[[], bool]) -> None:
     """Note what it starts, until then or until it ends."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline, titles = time.monotonic() + START_SECONDS, seen.titles.setdefault(end, set())
     while process.poll() is None and not until():
-        seen.processes.update(psutil.Process(process.pid).children(recursive=True))
+        for child in psutil.Process(process.pid).children(recursive=True):
+            seen.processes.add(child)
+            with contextlib.suppress(psutil.Error):  # it has ended since
+                titles.add(" ".join(child.cmdline()))  # vLLM's engine gives itself a title once it runs
         if time.monotonic() > deadline:
             process.kill()
             raise AssertionError(process.communicate()[1] + seen.run.log.read_text()[-3000:])

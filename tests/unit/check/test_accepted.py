@@ -10,6 +10,7 @@ from harness.config.compose import compose_config
 A, R, M = "actor_rollout_ref.actor", "actor_rollout_ref.rollout", "actor_rollout_ref.model"
 GPU = (
     "experiment=quickstart",
+    "model=qwen3_0_6b",  # its 16 and 8 heads divide among two GPUs, the quick start's 9 and 3 do not
     "device=cuda",
     "rollout=vllm",
     "reward_fn=exact_match",

@@ -15,6 +15,7 @@ from harness.config.compose import compose_config
 A, R = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
 GPU = [
     "experiment=quickstart",
+    "model=qwen3_0_6b",
     "device=cuda",
     "rollout=vllm",
     "trainer.n_gpus_per_node=8",

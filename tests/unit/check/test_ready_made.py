@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import pytest
 
 from harness.check.arithmetic import arithmetic_problems
 from harness.check.find import find_problems
+from harness.check.heads import head_problems
 from harness.check.memory import memory_phases, memory_problems
 from harness.check.model_shape import model_shape
+from harness.check.problem import Problem
 from harness.check.report import check_report
 from harness.check.schema import verl_schema
 from harness.check.values import verl_defaults
@@ -28,7 +30,8 @@ WAYS = {
     "host": ["actor_rollout_ref.actor.fsdp_config.offload_policy=true"],
 }
 SERVED_BY = {"qwen2_5_32b": 4}  # GPUs, where it is not one
-MEGATRON = {"h100x8": "megatron_tp2", "h100x8x2": "megatron_tp4_pp2"}
+NODES = {"h100x8": "1", "h100x8x2": "2"}
+SPREAD = ("megatron_tp2", "megatron_tp4_pp2", "fsdp2_sp8")
 # parameters as the models' cards and files count them
 PARAMETERS = {
     "Qwen/Qwen2.5-0.5B": 494_032_768, "Qwen/Qwen2.5-1.5B": 1_543_714_304, "Qwen/Qwen2.5-3B": 3_085_938_688,
@@ -80,35 +83,71 @@ def test_models_pass_the_check_with_adapters(option: str) -> None:
     assert [str(problem) for problem in find_problems(config, words)] == []
 
 
-def fitting() -> Iterator[tuple[str, str, set[str]]]:
-    """Model, machine and ways of each cell of the guide's table."""
-    for line in (ROOT / "docs/guides/models.md").read_text().splitlines():
+def guide_table(section: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Models and further cells of each row of the table in a section of the guide."""
+    guide = (ROOT / "docs/guides/models.md").read_text()
+    for line in guide.partition(f"## {section}\n")[2].partition("\n## ")[0].splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if len(cells) == 5 and cells[0].startswith("`") and cells[0] != "`model=`":
-            for machine, cell in zip(MACHINES, cells[1:], strict=True):
-                for model in re.findall("`([^`]+)`", cells[0]):
-                    yield model, machine, set(cell.split(", ")) - {"–"}
+            yield re.findall("`([^`]+)`", cells[0]), cells[1:]
+
+
+def without_instruct(options: Iterable[str]) -> list[str]:
+    return sorted({name.removesuffix("_instruct") for name in options})
 
 
 def composed(machine: str, words: list[str]) -> dict[str, Any]:
     return resolved_tree(compose_config(["model=smollm2_360m", "data=gsm8k", f"machine={machine}", *words]))
 
 
-def test_the_guides_table_is_what_the_check_says() -> None:
+def problems_of(tree: dict[str, Any], option: str) -> list[Problem]:
+    """What the sizes of a model are the reason of, warnings included, in a configuration made for another one."""
+    policy = tree["actor_rollout_ref"]
+    policy["model"]["path"] = hub_models()[option]
+    policy["rollout"]["tensor_model_parallel_size"] = SERVED_BY.get(option, 1)
+    return [*memory_problems(tree), *arithmetic_problems(tree), *head_problems(tree)]
+
+
+def test_the_guides_table_of_what_fits_is_what_the_check_says() -> None:
     trees = {(machine, way): composed(machine, words) for machine in MACHINES for way, words in WAYS.items()}
-    trees |= {(machine, "Megatron"): composed(machine, [f"engine={engine}"]) for machine, engine in MEGATRON.items()}
-    options, told = hub_models(), list(fitting())
-    assert {name.removesuffix("_instruct") for name in options} == {name.removesuffix("_instruct") for name, *_ in told}
+    told = [(model, *cell) for models, cells in guide_table("What fits")
+            for model in models for cell in zip(MACHINES, cells, strict=True)]  # fmt: skip
+    assert without_instruct(hub_models()) == without_instruct(model for model, *_ in told)
     wrong = []
-    for model, machine, ways in told:
-        for way in [way for at, way in trees if at == machine]:
-            policy = trees[machine, way]["actor_rollout_ref"]
-            policy["model"]["path"] = options[model]
-            policy["rollout"]["tensor_model_parallel_size"] = SERVED_BY.get(model, 1)
-            fits = not [*memory_problems(trees[machine, way]), *arithmetic_problems(trees[machine, way])]
-            if fits != (way in ways or (way in ("LoRA", "host") and "full" in ways)):
+    for model, machine, cell in told:
+        ways = set(cell.split(", ")) - {"–"}
+        assert ways <= set(WAYS)
+        for way in WAYS:
+            fits = not problems_of(trees[machine, way], model)
+            if fits != (way in ways or "full" in ways):
                 wrong.append(f"{model} on {machine}, {way}: {'fits' if fits else 'does not fit'}")
     assert wrong == []
+
+
+def test_the_guides_table_of_what_can_be_spread_is_what_the_check_says() -> None:
+    trees = {(machine, engine): composed(machine, [f"engine={engine}"]) for machine in NODES for engine in SPREAD}
+    told = {model: cells for models, cells in guide_table("What can be spread") for model in models}
+    assert without_instruct(hub_models()) == without_instruct(told)
+    found = {}
+    for model in told:
+        shape = model_shape(hub_models()[model])
+        assert shape is not None
+        found[model] = [f"{shape.heads}, {shape.kv_heads}"]
+        for engine in SPREAD:
+            problems = {nodes: problems_of(trees[machine, engine], model) for machine, nodes in NODES.items()}
+            fitting = [nodes for nodes, listed in problems.items() if not listed]
+            newer = all("before 0.16" in problem.message for listed in problems.values() for problem in listed)
+            found[model].append("newer" if newer and not fitting else ", ".join(fitting) or "–")
+    assert found == told
+
+
+def test_a_sequence_is_spread_as_the_guide_says_where_eight_gpus_cannot() -> None:
+    tree = composed("h100x8", ["engine=fsdp2"])
+    for option, size in {"qwen2_5_7b": 4, "qwen2_5_1_5b": 4, "qwen2_5_0_5b": 2}.items():
+        tree["actor_rollout_ref"]["actor"]["ulysses_sequence_parallel_size"] = size
+        assert problems_of(tree, option) == []
+        tree["actor_rollout_ref"]["actor"]["ulysses_sequence_parallel_size"] = 8
+        assert [problem.code for problem in problems_of(tree, option)] == ["parallelism"]
 
 
 def test_large_models_are_served_by_several_gpus() -> None:

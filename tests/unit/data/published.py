@@ -40,10 +40,19 @@ def verl_row(content: str, truth: Any, source: str = "math_dapo", ability: str =
 
 DAPO = [verl_row("One?", "1"), verl_row("Two?", "2"), verl_row("One?", "1"), verl_row("None?", None)]
 AIME = [verl_row("Hard?", "33", ability="math")] * 3
+EURUS_SYSTEM = "\nWork in these actions:\n\n[ASSESS]\n\n[OUTPUT]\n"  # theirs has line breaks around it as well
+
+
+def eurus_row(content: str, truth: str, source: str, ability: str) -> dict[str, Any]:
+    """A row whose prompt opens with a system message, as every one of Eurus-2-RL-Data does."""
+    row = verl_row(content, truth, source, ability)
+    return row | {"prompt": [{"role": "system", "content": EURUS_SYSTEM}, *row["prompt"]]}
+
+
 EURUS = [
-    verl_row("Sum?", "3", "numina_olympiads", "math"),
-    verl_row("Program?", '{"inputs": ["1"]}', "taco", "code"),
-    verl_row("Product?", "6", "numina_cn_k12", "math"),
+    eurus_row("Sum?", "3", "numina_olympiads", "math"),
+    eurus_row("Program?", '{"inputs": ["1"]}', "taco", "code"),
+    eurus_row("Product?", "6", "numina_cn_k12", "math"),
 ]
 
 

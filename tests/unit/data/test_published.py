@@ -136,6 +136,10 @@ def test_eurus_leaves_code_out_with_its_count(tmp_path: Path, made: Path) -> Non
     make_eurus_2_rl(made, source=published.eurus(tmp_path / "eurus"))
     assert truths(made, "train") == ["3", "6"]
     assert rows(made, "train")[0]["data_source"] == "numina_olympiads"
+    assert [row["prompt"] for row in rows(made, "train")] == [
+        [{"role": "system", "content": published.EURUS_SYSTEM}, {"role": "user", "content": content}]
+        for content in ("Sum?", "Product?")
+    ]
     account = json.loads((made / "source.json").read_text())["splits"]["train"]
     assert account == {"read": 3, "kept": 2, "left_out": {"a code task, whose tests would have to be run": 1}}
 
