@@ -10,18 +10,19 @@ from typing import Any
 
 import yaml
 
-from harness.config.fingerprint import HASH
+from harness.config.fingerprint import HASH, SEEDS
 from harness.records.provenance import read_provenance
 from harness.records.run_folder import RunFolder
 
-LONGEST_TAG = 64  # characters, by W&B's rules
-LONGEST_GROUP = 128
-BESIDE = ("seed=", "run_id=", "output_root=", "experiment=", "cluster", "tracking")  # words that make no other group
+LONGEST_ID = LONGEST_TAG = LONGEST_JOB_TYPE = 64  # by W&B's documentation of WANDB_RUN_ID, its client and its server
+LONGEST_NAME = LONGEST_GROUP = 128  # by its server: "128 limit exceeded for GroupName"
+#: Words that make no other group begin so.
+BESIDE = (*(f"{key}=" for key in SEEDS), "run_id=", "output_root=", "experiment=", "cluster", "tracking", "sweep")
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A run in W&B's terms.
+    """A run in W&B's terms, each text as long at most as W&B takes it.
 
     Attributes:
         id: The same for every start of a run, so that a resumed run goes on in W&B.
@@ -59,15 +60,16 @@ def identity_of(run: RunFolder) -> Identity:
         "run": str(run.path.absolute()),
     }
     evaluates = bool(_at(config, "trainer.val_only"))
+    itself = "-".join([str(config.get("name", "run")), *_sweep(run), run.run_id, *_beginnings(run)])
     tags = [tag for tag in [*_tags(config), *(about.get("tags") or ())] if tag]
     return Identity(
-        id=str(about.get("id") or "-".join([config.get("name", "run"), *_sweep(run), run.run_id, *_beginnings(run)])),
-        name=str(about.get("name") or run.run_id),
+        id=shortened(str(about.get("id") or itself), LONGEST_ID),
+        name=shortened(str(about.get("name") or run.run_id), LONGEST_NAME),
         project=str(about.get("project") or _at(config, "trainer.project_name") or "harness"),
         entity=about.get("entity"),
         notes=about.get("notes"),
-        group=about.get("group") or _group(config, words, run),
-        job_type=str(about.get("job_type") or ("evaluate" if evaluates else "train")),
+        group=shortened(about.get("group") or _group(config, words, run), LONGEST_GROUP),
+        job_type=shortened(str(about.get("job_type") or ("evaluate" if evaluates else "train")), LONGEST_JOB_TYPE),
         tags=tuple(dict.fromkeys(shortened(tag, LONGEST_TAG) for tag in tags)),
         config=config,
     )
@@ -95,7 +97,7 @@ def _beginnings(run: RunFolder) -> list[str]:
 def _group(config: Mapping[str, Any], words: list[str], run: RunFolder) -> str:
     """The experiment and what was asked of it, without the seed; in a sweep, the sweep too."""
     said = [word for word in words if not word.lstrip("+").startswith(BESIDE)]
-    return " ".join([str(config.get("name", "run")), *_sweep(run), *said])[:LONGEST_GROUP]
+    return " ".join([str(config.get("name", "run")), *_sweep(run), *said])
 
 
 def _tags(config: Mapping[str, Any]) -> list[str]:

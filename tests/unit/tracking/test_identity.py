@@ -92,6 +92,28 @@ def test_a_tag_is_as_long_as_wandb_takes() -> None:
     assert first.startswith("model:mmm")
 
 
+def test_long_names_are_cut_to_what_wandb_takes_and_do_not_collide(tmp_path: Path) -> None:
+    names = [f"{'e' * 90}{end}" for end in "ab"]
+    words = ["experiment=quickstart_tiny", f'trainer.default_hdfs_dir="/{"ü" * 80}"', f"tracking.name={'n' * 200}"]
+    runs = [open_run(compose_config([*words, f"name={name}", "run_id=alike"]), [*words]) for name in names]
+    first, second = (identity_of(run) for run, _ in runs)
+    assert (len(first.id.encode()), len(first.name)) == (64, 128)
+    assert 120 < len(first.group.encode()) <= 128
+    assert first.id != second.id
+    assert first.group != second.group
+    known = runs[0][0]
+    known.metrics.write_text("")
+    set_aside(known)
+    assert identity_of(known).id != first.id, "it has begun again, which stands at the end of the name"
+
+
+def test_seeds_are_repetitions_in_one_group_in_a_sweep() -> None:
+    sweep = make_sweep(["experiment=quickstart_tiny", "algorithm=grpo,dapo", "seed=1,2"])
+    groups = [identity_of(sweep.run(run)).group for run in sweep.plan().runs]
+    name = sweep.path.name
+    assert sorted(groups) == sorted(2 * [f"quickstart_tiny {name} algorithm={chosen}" for chosen in ("dapo", "grpo")])
+
+
 def test_runs_of_two_sweeps_are_not_one() -> None:
     words = ["experiment=quickstart_tiny", "seed=1,2"]
     first, second = make_sweep(words), make_sweep(words)
