@@ -23,7 +23,8 @@ from harness.records.run_folder import RunFolder
 from harness.records.status import read_status
 from harness.records.summary import summarise
 from harness.tracking.identity import identity_of
-from harness.tracking.wandb_run import WandbRun, has_key
+from harness.tracking.key import missing_to_client
+from harness.tracking.wandb_run import WandbRun
 
 POLL_SECONDS = 1.0
 SERVICE = "WANDB_SERVICE"  # by which the client's processes find the service that has the failed run open
@@ -62,7 +63,7 @@ def _offline(section: Mapping[str, Any]) -> str:
     mode = os.environ.get("WANDB_MODE") or section.get("mode") or "online"
     if mode != "online":
         return f"the mode is {mode}"
-    return "" if has_key() else "this machine has no key for W&B"
+    return missing_to_client()
 
 
 def follow(run: RunFolder, tracker: WandbRun) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from harness.errors import ConfigurationError
 from harness.records.run_folder import RunFolder
 from harness.records.status import read_status
+from harness.tracking.key import missing_key
 from harness.tracking.state import FILE, read_tracking
-from harness.tracking.wandb_run import has_key
 
 SECONDS_A_RUN = 600
 
@@ -32,8 +32,8 @@ def sync_runs(root: Path, say: Callable[[str], None]) -> bool:
     if not root.is_dir():
         raise ConfigurationError(f"{root}: there is no such folder.", "Name a run, a sweep, or the folder of all runs.")
     waiting = [run for run in tracked_runs(root) if not read_tracking(run).uploaded]
-    if waiting and not has_key():
-        raise ConfigurationError("This machine has no key for W&B.", "Run `wandb login`, or set WANDB_API_KEY.")
+    if waiting and (why := missing_key()):
+        raise ConfigurationError(f"{why[0].upper()}{why[1:]}.", "Run `wandb login`, or set WANDB_API_KEY.")
     well = True
     for run in waiting:
         if not read_status(run).has_ended:

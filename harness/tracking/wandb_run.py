@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -86,9 +85,3 @@ def _loggable(value: Any) -> bool:
 
 def _text(value: Any) -> Any:
     return value if isinstance(value, int | float | str) or value is None else str(value)
-
-
-def has_key() -> bool:
-    """Whether this machine has a key for W&B, in the environment or in the netrc file."""
-    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
-    return bool(os.environ.get("WANDB_API_KEY")) or (netrc.is_file() and "wandb" in netrc.read_text())
