@@ -31,6 +31,7 @@ class Identity:
         job_type: ``train`` or ``evaluate``.
         tags: The chosen algorithm, the user's own advantage and loss, model, data and seed, and what else is asked for.
         config: The resolved configuration, and under ``harness`` where it comes from.
+        commit, remote: Of the user's code, as recorded.
     """
 
     id: str
@@ -42,6 +43,13 @@ class Identity:
     job_type: str = "train"
     tags: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict, repr=False)
+    commit: str | None = None
+    remote: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What of it ``wandb.init`` takes as arguments; the code is a matter of its settings."""
+        return {name: value for name, value in vars(self).items() if name not in ("commit", "remote")}
 
 
 def identity_of(run: RunFolder) -> Identity:
@@ -72,6 +80,8 @@ def identity_of(run: RunFolder) -> Identity:
         job_type=shortened(str(about.get("job_type") or ("evaluate" if evaluates else "train")), LONGEST_JOB_TYPE),
         tags=tuple(dict.fromkeys(shortened(tag, LONGEST_TAG) for tag in tags)),
         config=config,
+        commit=_at(provenance, "code.commit"),
+        remote=_at(provenance, "code.remote"),
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import ConfigurationError
 from harness.records.run_folder import RunFolder
 from harness.records.status import read_status
 from harness.tracking.key import missing_key
-from harness.tracking.state import FILE, read_tracking
+from harness.tracking.state import FILE, TrackingState, read_tracking
 
 SECONDS_A_RUN = 600
 
@@ -41,10 +42,15 @@ def sync_runs(root: Path, say: Callable[[str], None]) -> bool:
             continue
         why = _upload(run)
         well = well and not why
-        say(f"{run.shown()}: {why or f'uploaded {read_tracking(run).url}'.rstrip()}")
+        say(f"{run.shown()}: {why or _uploaded(read_tracking(run))}")
     if not waiting:
         say("W&B has everything.")
     return well
+
+
+def _uploaded(state: TrackingState) -> str:
+    left_out = f", without {state.left_out}" if state.left_out else ""
+    return f"uploaded {state.url}".rstrip() + left_out
 
 
 def tracked_runs(root: Path) -> Iterator[RunFolder]:
@@ -64,17 +70,20 @@ def _upload(run: RunFolder) -> str:
     Returns:
         Why W&B did not take it; empty where it did.
     """
+    online = os.environ | {"WANDB_MODE": "online"}  # whatever was asked of the training
     for folder in read_tracking(run).folders:
-        _done([sys.executable, "-m", "wandb", "sync", "--yes", str(run.path / folder)])
-    why = _done([sys.executable, "-m", "harness.tracking.follow", str(run.path)])
+        _done([sys.executable, "-m", "wandb", "sync", "--yes", str(run.path / folder)], online)
+    why = _done([sys.executable, "-m", "harness.tracking.follow", str(run.path)], online)
     state = read_tracking(run)
     return why or ("" if state.uploaded else state.why or "W&B did not take it")
 
 
-def _done(command: list[str]) -> str:
+def _done(command: list[str], environment: Mapping[str, str]) -> str:
     """Run it; the last line of what it said where it failed."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS_A_RUN)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=SECONDS_A_RUN, env=environment
+        )
     except subprocess.TimeoutExpired:
         return f"no answer within {SECONDS_A_RUN} s"
     said = (done.stderr or done.stdout).strip().splitlines()
