@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     section = (yaml.safe_load(run.config.read_text()) or {}).get("tracking") or {}
     offline = given.offline or _offline(section)
     try:
-        tracker = WandbRun(run, identity_of(run), offline, int(section.get("generations") or 64), given.of)
+        follow(run, WandbRun(run, identity_of(run), offline, int(section.get("generations", 64)), given.of))
     except Exception as error:  # noqa: BLE001  whatever it is, the run is kept here
         why = " ".join(str(error).split())[:300] or type(error).__name__
         sys.stderr.write(f"{why}\n")
@@ -54,7 +54,6 @@ def main(arguments: list[str] | None = None) -> int:
         environment = {name: value for name, value in os.environ.items() if name != SERVICE}
         command = [sys.executable, "-m", "harness.tracking.follow", given.run, *again]
         os.execve(sys.executable, command, environment)
-    follow(run, tracker)
     return 0
 
 
@@ -83,7 +82,8 @@ def follow(run: RunFolder, tracker: WandbRun) -> None:
 
 def _tell(tracker: WandbRun, run: RunFolder, record: StepRecord, told: set[int]) -> None:
     samples = run.generations / f"{record.step}.jsonl"
-    if record.step > tracker.state.told_step and record.step not in told and samples.is_file():
+    wanted = tracker.generations and record.step > tracker.state.told_step and record.step not in told
+    if wanted and samples.is_file():
         tracker.log_generations(record.step, read_generations(run.generations, record.step))
         told.add(record.step)
     tracker.log(record)

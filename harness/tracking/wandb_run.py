@@ -12,6 +12,7 @@ from harness.records.generations import Generation
 from harness.records.metrics import StepRecord
 from harness.records.run_folder import RunFolder
 from harness.tracking.identity import Identity
+from harness.tracking.losses import lost
 from harness.tracking.state import TrackingState, read_tracking, write_tracking
 
 INIT_SECONDS = 30.0
@@ -25,7 +26,7 @@ class WandbRun:
         run: The run's folder.
         identity: What W&B is told of it.
         offline: Why W&B is not to be reached; empty to reach it.
-        generations: Rows of a table at most.
+        generations: Rows of a table at most; 0 for no tables.
         watched: The process whose tree's resources count as the run's.
 
     Raises:
@@ -91,10 +92,11 @@ class WandbRun:
         self.client.log({"generations": wandb.Table(columns=columns, data=rows)}, step=step)
 
     def finish(self, exit_code: int, summary: Mapping[str, Any]) -> None:
-        """Close it, and wait until the client has sent what it has."""
+        """Close it, and wait until the client has sent what it has, or has given up."""
         self.client.summary.update(dict(summary))
         self.client.finish(exit_code=exit_code)
-        self.state = replace(self.state, uploaded=self.state.mode == "online")
+        why = self.state.why or lost(self.run.path / self.state.folders[-1])
+        self.state = replace(self.state, uploaded=not why, why=why)
         write_tracking(self.run, self.state)
 
 
