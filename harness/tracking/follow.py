@@ -27,6 +27,7 @@ from harness.tracking.key import missing_to_client
 from harness.tracking.wandb_run import WandbRun
 
 POLL_SECONDS = 1.0
+LESS_URGENT = 10  # than the training, where both want the same cores: the client's start takes seconds of one
 SERVICE = "WANDB_SERVICE"  # by which the client's processes find the service that has the failed run open
 EXIT_CODES = {"done": 0, "cancelled": 130, "preempted": 75}
 
@@ -40,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the client closes its files then
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person's Ctrl-C is for the driver, which sees to this process
+    if given.of and not given.offline:  # a second start has it already
+        os.nice(LESS_URGENT)
     run = RunFolder(Path(given.run))
     section = (yaml.safe_load(run.config.read_text()) or {}).get("tracking") or {}
     offline = given.offline or _offline(section)

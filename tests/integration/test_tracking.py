@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
-from runs import SHORT, Finished, environment
+from runs import SHORT, Finished, environment, wait_for
 from wandb_server import Server, wandb_server
 
 from harness.cli import main
@@ -153,6 +154,17 @@ def test_a_training_does_not_wait_for_wandb(
         assert harness("sync", folder=tmp_path).code == 0
         (rows,) = server.history.values()
         assert {row["_step"] for row in rows if "actor/pg_loss" in row} == {1, 2}
+
+
+def test_the_training_comes_first_where_cores_are_few(tmp_path: Path) -> None:
+    run = make_demo_run(tmp_path, steps=2, prompts=4)
+    own = psutil.Process().nice()
+    with wandb_server("slow") as server:
+        command = [sys.executable, "-m", "harness.tracking.follow", str(run.path), "--of", str(os.getpid())]
+        with subprocess.Popen(command, env=environment() | server.variables | {"WANDB_MODE": "online"}) as process:
+            wait_for(server.failed.total, 60)
+            assert psutil.Process(process.pid).nice() == min(own + 10, 19)
+            process.kill()
 
 
 def test_a_sync_without_a_key_says_what_to_do(
