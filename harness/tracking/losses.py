@@ -6,20 +6,20 @@ import json
 from pathlib import Path
 
 LOG = "logs/debug-internal.log"  # below the folder of a start
+SYNC_LOGS = "wandb/logs/debug-sync.*.log"  # below the folder that the client works in
 LOSSES = ("filestream: ", "runfiles: ", "file transfer: upload", "sender: ")  # whose errors are about a run's data
 LONGEST = 200
 
 
-def lost(folder: Path) -> str:
+def lost(file: Path) -> str:
     """The first of it.
 
     Args:
-        folder: The client's own record of a start, such as ``wandb/run-20261127_065542-ID``.
+        file: The client's log of a start, or of a ``wandb sync``.
 
     Returns:
         In the client's words; empty where it has got rid of everything.
     """
-    file = folder / LOG
     for line in file.read_text(errors="replace").splitlines() if file.is_file() else ():
         try:
             entry = json.loads(line)

@@ -6,13 +6,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import ConfigurationError
 from harness.records.run_folder import RunFolder
 from harness.records.status import read_status
 from harness.tracking.key import missing_key
-from harness.tracking.state import FILE, TrackingState, read_tracking
+from harness.tracking.losses import SYNC_LOGS, lost
+from harness.tracking.state import FILE, TrackingState, read_tracking, write_tracking
 
 SECONDS_A_RUN = 600
 
@@ -70,12 +72,23 @@ def _upload(run: RunFolder) -> str:
     Returns:
         Why W&B did not take it; empty where it did.
     """
-    online = os.environ | {"WANDB_MODE": "online"}  # whatever was asked of the training
-    for folder in read_tracking(run).folders:
-        _done([sys.executable, "-m", "wandb", "sync", "--yes", str(run.path / folder)], online)
-    why = _done([sys.executable, "-m", "harness.tracking.follow", str(run.path)], online)
-    state = read_tracking(run)
+    place = run.path.absolute()
+    online = os.environ | {"WANDB_MODE": "online", "WANDB_DIR": str(place)}  # whatever was asked of the training
+    given_up = next(filter(None, [_replay(place, folder, online) for folder in read_tracking(run).folders]), "")
+    why = _done([sys.executable, "-m", "harness.tracking.follow", str(place)], online)
+    if (state := read_tracking(run)).uploaded and given_up:
+        write_tracking(run, state := replace(state, uploaded=False, why=given_up))
     return why or ("" if state.uploaded else state.why or "W&B did not take it")
+
+
+def _replay(place: Path, folder: str, environment: Mapping[str, str]) -> str:
+    """Give W&B what its client has kept of a start; what was given up is returned, and nothing marked as sent then."""
+    logs = set(place.glob(SYNC_LOGS))
+    _done([sys.executable, "-m", "wandb", "sync", "--yes", str(place / folder)], environment)
+    given_up = next(filter(None, map(lost, sorted(set(place.glob(SYNC_LOGS)) - logs))), "")
+    for mark in (place / folder).glob("*.wandb.synced") if given_up else ():
+        mark.unlink()
+    return given_up
 
 
 def _done(command: list[str], environment: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from harness.records.generations import Generation
 from harness.records.metrics import StepRecord
 from harness.records.run_folder import RunFolder
 from harness.tracking.identity import Identity
-from harness.tracking.losses import lost
+from harness.tracking.losses import LOG, lost
 from harness.tracking.state import TrackingState, read_tracking, write_tracking
 
 INIT_SECONDS = 30.0
@@ -95,7 +95,7 @@ class WandbRun:
         """Close it, and wait until the client has sent what it has, or has given up."""
         self.client.summary.update(dict(summary))
         self.client.finish(exit_code=exit_code)
-        why = self.state.why or lost(self.run.path / self.state.folders[-1])
+        why = self.state.why or lost(self.run.path / self.state.folders[-1] / LOG)
         self.state = replace(self.state, uploaded=not why, why=why)
         write_tracking(self.run, self.state)
 

@@ -120,6 +120,24 @@ def test_what_was_kept_offline_on_purpose_is_uploaded_when_asked(
         assert [row["_step"] for row in rows if "critic/score/mean" in row] == [1, 2]
 
 
+def test_an_upload_that_lacks_something_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_demo_run(tmp_path / "runs", steps=2, prompts=4)
+    follow(run, None)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    with wandb_server("forbid", ["artifact"]) as server:
+        for name, value in server.variables.items():
+            monkeypatch.setenv(name, value)
+        assert main(["sync", str(run.path)]) == 1
+        assert "failed to log artifact" in capsys.readouterr().out
+        server.mode = "ok"
+        assert main(["sync", str(run.path)]) == 0
+        assert "generations.table.json" in server.artifacts
+    assert not list(elsewhere.iterdir()), "the client's logs lie in the run's folder"
+
+
 def test_a_training_is_shown_in_wandb(
     harness: Callable[..., Finished], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -204,6 +204,6 @@ class _Handler(BaseHTTPRequestHandler):
         for file, part in (told.get("files") or {}).items():
             if file == "wandb-history.jsonl":
                 rows, first = self.server.history.setdefault(run, []), int(part["offset"])
-                rows[first:] = [*map(json.loads, part["content"])]
+                rows[first : first + len(part["content"])] = [*map(json.loads, part["content"])]
         if told.get("complete"):
             self.server.runs.setdefault(run, {})["exitcode"] = told.get("exitcode")
