@@ -49,6 +49,9 @@ evidence: setup ## what takes too long for CI, into benchmarks/results/; resumab
 	$(BIN)/python benchmarks/interruptions.py
 	$(BIN)/python benchmarks/slurm_study.py
 	$(BIN)/python benchmarks/statistics_coverage.py
+	$(BIN)/python benchmarks/record_cost.py
+	$(BIN)/python benchmarks/tracking_overhead.py
+	$(BIN)/python benchmarks/tracking_failures.py
 	@$(PYTHON) scripts/setup_env.py --venv .venv-vllm --lock vllm
 	.venv-vllm/bin/python benchmarks/vllm_training.py
 	$(BIN)/python benchmarks/performance_page.py

@@ -203,6 +203,49 @@ def compare_loading(result: dict[str, Any]) -> Iterable[str]:
     yield _source("benchmarks/compare_loading.py", result)
 
 
+def record_cost(result: dict[str, Any]) -> Iterable[str]:
+    """What writing the record costs."""
+    yield "## The record"
+    step, validation = result["step"], result["validation"]
+    row = [f"{step[key]:.2f} ms" for key in ("median_ms", "p99_ms", "last_tenth_median_ms")]
+    yield _table(
+        ["", "median", "99th percentile", "at the end", "size"],
+        [
+            [f"a step of {result['metrics']} metrics, {result['steps']:,} steps", *row, f"{step['bytes_a_step']:,} bytes"],
+            [f"a validation of {validation['samples']} samples", f"{validation['ms']:.1f} ms", "", "",
+             f"{validation['bytes_a_sample']:,} bytes a sample"],
+        ],
+    )  # fmt: skip
+    yield _source(result["command"], result)
+
+
+def tracking_overhead(result: dict[str, Any]) -> Iterable[str]:
+    """What W&B costs a training, in whichever state it is."""
+    yield "## W&B, working or failing"
+    states = {"none": "not asked for", "ok": "works", "down": "is not there", "slow": "does not answer",
+              "error": "fails (500)", "reject": "refuses the key (401)", "limit": "wants fewer requests (429)",
+              "full": "is full (507)", "malformed": "answers no JSON", "reset": "breaks off"}  # fmt: skip
+    yield "Ratios to the same training without W&B; its client is a process of its own, which these cores run too."
+    rows = [
+        [states[mode], f"{ratio['step_s']:.2f}", f"{ratio['last_record_s']:.2f}"]
+        for mode, ratio in result["ratio_to_none"].items()
+    ]
+    yield _table(["W&B", "a step", "command to last step"], rows)
+    yield _source(result["command"], result)
+
+
+def tracking_failures(result: dict[str, Any]) -> Iterable[str]:
+    """What is left of W&B's failures, by kind of request and way of failing."""
+    cases, worst = result["cases"].values(), result["worst"]
+    lost = sum(bool(case["missing"] or case["lost"]) for case in cases)
+    yield (
+        f"Each kind of request in each way, {len(cases)} cases: starting took {worst['start_s']:.2f} s at most, recording a "
+        f"step {worst['slowest_step_s'] * 1e3:.0f} ms, the end {worst['end_s']:.1f} s; {lost} lacked something in W&B after "
+        "`harness sync`."
+    )
+    yield _source(result["command"], result)
+
+
 SECTIONS = (
     step_overhead,
     peers,
@@ -214,14 +257,18 @@ SECTIONS = (
     cli_latency,
     sweep_planning,
     compare_loading,
+    record_cost,
+    tracking_overhead,
+    tracking_failures,
 )
 
 
 def page() -> str:
-    """The whole page."""
+    """The whole page; what has not been measured yet is not on it."""
     parts = [HEAD.rstrip()]
     for section in SECTIONS:
-        parts += section(json.loads((RESULTS / f"{section.__name__}.json").read_text()))
+        if (measured := RESULTS / f"{section.__name__}.json").is_file():
+            parts += section(json.loads(measured.read_text()))
     return "\n\n".join(parts) + "\n"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.backend.checkpoints import Checkpoints
+from harness.backend.node_loads import NodeLoads, further_nodes
 from harness.backend.recorder import Recorder
 from harness.errors import StopRequested
 from harness.records.generations import Generation, write_generations
@@ -53,7 +54,8 @@ class RecordedTrainer:
 
     @logger.setter
     def logger(self, tracking: Any) -> None:
-        self._logger = self.recorder.wrap(tracking)
+        nodes = further_nodes(self.config)
+        self._logger = self.recorder.wrap(tracking, NodeLoads(nodes) if nodes else None)
 
     def fit(self, agent_loop_manager: Any) -> None:
         """Train; see verl."""

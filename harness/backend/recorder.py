@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.records.metrics import MetricsWriter
 from harness.records.run_folder import RunFolder
 from harness.records.stages import StageLog
+
+if TYPE_CHECKING:
+    from harness.backend.node_loads import NodeLoads
 
 
 class Recorder:
@@ -34,20 +37,23 @@ class Recorder:
         """Note the step the training starts from."""
         self.stage(f"resuming from step {step} of {total}" if step else "starting from the model's weights", step)
 
-    def wrap(self, tracking: Any) -> Any:
-        """verl's tracker, called after the metrics have been recorded here."""
-        return _RecordingTracking(tracking, self.metrics)
+    def wrap(self, tracking: Any, loads: NodeLoads | None = None) -> Any:
+        """verl's tracker, called after the metrics have been recorded here, with the load of the run's nodes."""
+        return _RecordingTracking(tracking, self.metrics, loads)
 
 
 class _RecordingTracking:
     """verl's `Tracking` with the run folder in front: what a tracker does can never lose a metric."""
 
-    def __init__(self, tracking: Any, writer: MetricsWriter) -> None:
+    def __init__(self, tracking: Any, writer: MetricsWriter, loads: NodeLoads | None) -> None:
         self.tracking = tracking
         self.writer = writer
+        self.loads = loads
 
     def log(self, data: Mapping[str, Any], step: int, backend: str | None = None) -> None:
         """Record one step's metrics, then hand them to verl's trackers."""
+        if self.loads and not all(name.startswith("val-") for name in data):  # a step, and no mere validation
+            data = {**data, **self.loads.latest()}
         self.writer.write(step, {name: value for name, value in data.items() if not isinstance(value, Mapping)})
         self.tracking.log(data=data, step=step, backend=backend)
 

@@ -11,6 +11,7 @@ from harness.check.values import lookup
 _ONE_OF: dict[str, tuple[Any, ...]] = {"backend": (None, "wandb"), "mode": ("online", "offline")}
 _TEXT = ("project", "entity", "name", "notes", "group")
 _LEAST = {"generations": 0, "finish_seconds": 0}
+_LONGEST_PROJECT, _NOT_IN_PROJECT = 128, "/\\#?%:"  # W&B's client refuses it otherwise; other texts are cut
 
 
 def tracking_problems(tree: Mapping[str, Any]) -> Iterator[Problem]:
@@ -35,8 +36,13 @@ def tracking_problems(tree: Mapping[str, Any]) -> Iterator[Problem]:
         yield _wrong("tracking.tags", tags, "a list of texts is needed", "Write tracking.tags=[ablation].")
     if section.get("backend") is None and "wandb" not in (lookup(tree, "trainer.logger") or ()):
         return
-    if not section.get("project") and not lookup(tree, "trainer.project_name"):
+    key = "tracking.project" if section.get("project") else "trainer.project_name"
+    project = lookup(tree, key)
+    if not project:
         yield _wrong("tracking.project", None, "W&B needs a project", "Set it, or trainer.project_name.")
+    elif len(str(project)) > _LONGEST_PROJECT or set(str(project)) & set(_NOT_IN_PROJECT):
+        what = f"W&B takes a project of {_LONGEST_PROJECT} characters at most, none of them among {_NOT_IN_PROJECT}"
+        yield _wrong(key, project, what, "Set tracking.project to another name.")
 
 
 def _wrong(key: str, value: Any, what: str, remedy: str = "") -> Problem:

@@ -19,6 +19,7 @@ from harness.compare.run_data import RunData, Settings
 from harness.compare.targets import WANDB
 from harness.errors import ConfigurationError
 from harness.records.state import State, Status
+from harness.tracking.key import missing_to_client
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +72,8 @@ def _asked(place: str, question: Callable[[Any], list[Any]]) -> list[Any]:
     """
     import wandb  # 0.8 s, and most comparisons do without
 
+    if why := missing_to_client():  # or the client would ask a person for it
+        raise ConfigurationError(f"{WANDB}{place}: {why}.", "Run `wandb login`, or set WANDB_API_KEY.")
     try:
         return question(wandb.Api(timeout=TIMEOUT_SECONDS))
     except (wandb.Error, ValueError, OSError) as error:

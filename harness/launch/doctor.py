@@ -15,7 +15,7 @@ import psutil
 from packaging.requirements import Requirement
 
 from harness.config.detect import detect_attention, detect_bf16, detect_rollout, visible_gpus
-from harness.tracking.wandb_run import has_key
+from harness.tracking.key import missing_key
 
 PROJECT = "rl-harness"
 GIGABYTE = 2**30
@@ -123,11 +123,10 @@ def _slurm() -> Iterator[Finding]:
 
 
 def _wandb() -> Iterator[Finding]:
-    key = has_key()
+    why = missing_key()
     mode = os.environ.get("WANDB_MODE", "")
-    said = "a key is set" if key else "no key"
-    yield Finding("ok" if key else "note", "W&B", f"{said}{f', WANDB_MODE={mode}' if mode else ''}",
-                  "" if key else "Run `wandb login` where you want runs in W&B.")  # fmt: skip
+    yield Finding("note" if why else "ok", "W&B", f"{why or 'a key is set'}{f', WANDB_MODE={mode}' if mode else ''}",
+                  "Run `wandb login` where you want runs in W&B." if why else "")  # fmt: skip
 
 
 def _said(*command: str) -> str:

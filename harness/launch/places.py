@@ -14,8 +14,8 @@ from harness.check.model_shape import model_shape
 from harness.check.problem import Problem
 from harness.launch.slurm.commands import SlurmError, test_only
 from harness.launch.slurm.script import Array, sbatch_script
+from harness.tracking.key import missing_key
 from harness.tracking.process import tracks
-from harness.tracking.wandb_run import has_key
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -73,10 +73,10 @@ def _disk(config: DictConfig, seen: Seen) -> Iterator[Problem]:
 def _wandb(config: DictConfig, seen: Seen) -> Iterator[Problem]:
     if not tracks(config):
         return
-    mode, key = os.environ.get("WANDB_MODE") or config.tracking.mode, has_key()
-    seen.append(("W&B", f"{'a key is set' if key else 'no key'}, {mode}"))
-    if not key and mode == "online":
-        message = "tracking.mode=online: this machine has no key for W&B, so the run is kept in its folder."
+    mode, why = os.environ.get("WANDB_MODE") or config.tracking.mode, missing_key()
+    seen.append(("W&B", f"{'no key' if why else 'a key is set'}, {mode}"))
+    if why and mode == "online":
+        message = f"tracking.mode=online: {why}, so the run is kept in its folder."
         remedy = "Run `wandb login`, or upload it later: harness sync."
         yield Problem("wandb", "tracking.mode", message, remedy, mode, warning=True)
 

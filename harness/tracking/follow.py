@@ -23,9 +23,11 @@ from harness.records.run_folder import RunFolder
 from harness.records.status import read_status
 from harness.records.summary import summarise
 from harness.tracking.identity import identity_of
-from harness.tracking.wandb_run import WandbRun, has_key
+from harness.tracking.key import missing_to_client
+from harness.tracking.wandb_run import WandbRun
 
 POLL_SECONDS = 1.0
+LESS_URGENT = 10  # than the training, where both want the same cores: the client's start takes seconds of one
 SERVICE = "WANDB_SERVICE"  # by which the client's processes find the service that has the failed run open
 EXIT_CODES = {"done": 0, "cancelled": 130, "preempted": 75}
 
@@ -39,11 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the client closes its files then
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person's Ctrl-C is for the driver, which sees to this process
+    if given.of and not given.offline:  # a second start has it already
+        os.nice(LESS_URGENT)
     run = RunFolder(Path(given.run))
     section = (yaml.safe_load(run.config.read_text()) or {}).get("tracking") or {}
     offline = given.offline or _offline(section)
     try:
-        tracker = WandbRun(run, identity_of(run), offline, int(section.get("generations") or 64), given.of)
+        follow(run, WandbRun(run, identity_of(run), offline, int(section.get("generations", 64)), given.of))
     except Exception as error:  # noqa: BLE001  whatever it is, the run is kept here
         why = " ".join(str(error).split())[:300] or type(error).__name__
         sys.stderr.write(f"{why}\n")
@@ -53,7 +57,6 @@ def main(arguments: list[str] | None = None) -> int:
         environment = {name: value for name, value in os.environ.items() if name != SERVICE}
         command = [sys.executable, "-m", "harness.tracking.follow", given.run, *again]
         os.execve(sys.executable, command, environment)
-    follow(run, tracker)
     return 0
 
 
@@ -62,7 +65,7 @@ def _offline(section: Mapping[str, Any]) -> str:
     mode = os.environ.get("WANDB_MODE") or section.get("mode") or "online"
     if mode != "online":
         return f"the mode is {mode}"
-    return "" if has_key() else "this machine has no key for W&B"
+    return missing_to_client()
 
 
 def follow(run: RunFolder, tracker: WandbRun) -> None:
@@ -82,7 +85,8 @@ def follow(run: RunFolder, tracker: WandbRun) -> None:
 
 def _tell(tracker: WandbRun, run: RunFolder, record: StepRecord, told: set[int]) -> None:
     samples = run.generations / f"{record.step}.jsonl"
-    if record.step > tracker.state.told_step and record.step not in told and samples.is_file():
+    wanted = tracker.generations and record.step > tracker.state.told_step and record.step not in told
+    if wanted and samples.is_file():
         tracker.log_generations(record.step, read_generations(run.generations, record.step))
         told.add(record.step)
     tracker.log(record)

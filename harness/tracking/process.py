@@ -73,7 +73,7 @@ def told(run: RunFolder) -> str:
     if state == TrackingState():
         return ""
     if state.uploaded:
-        return f"W&B: {state.url}"
+        return f"W&B: {state.url}{f', without {state.left_out}' if state.left_out else ''}"
     why = state.why or "W&B has not got all of it"
     return f"W&B: kept in {run.shown()}, as {why}. Upload it with: harness sync {run.shown()}"
 

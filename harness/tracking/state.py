@@ -26,6 +26,7 @@ class TrackingState:
         url: The run's page.
         why: Why it is kept here.
         folders: The client's own records, below ``wandb/``, in order; those before the last one are earlier starts.
+        left_out: What of the record W&B does not get, and why.
     """
 
     id: str = ""
@@ -35,6 +36,7 @@ class TrackingState:
     url: str = ""
     why: str = ""
     folders: tuple[str, ...] = ()
+    left_out: str = ""
 
 
 def read_tracking(run: RunFolder) -> TrackingState:

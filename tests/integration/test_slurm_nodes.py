@@ -98,6 +98,7 @@ def test_two_runs_share_two_nodes(lab: Lab) -> None:
         wait_for(lambda run=run: ended(run), 400)
         assert read_status(run).state == "done", read_status(run)
         assert steps(run) == [1, 2]
+        assert "system/node-1/cpu_percent" in read_metrics(run.metrics)[-1].metrics
         require_workers_on_both_hosts(lab, run)
     wait_for(lambda: not lab.queue(), 60)
     wait_for(lab.is_quiet, 60)

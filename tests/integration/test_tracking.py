@@ -9,18 +9,23 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
-from runs import SHORT, Finished, environment
+import yaml
+from runs import SHORT, Finished, environment, wait_for
 from wandb_server import Server, wandb_server
 
 from harness.cli import main
 from harness.records.run_folder import RunFolder
+from harness.tracking.process import told
 from harness.tracking.state import read_tracking
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "unit" / "report"))
 from demo_run import make_demo_run
 
 STEPS = 20
+DIFF = b"--- a/mine.py\n+++ b/mine.py\n+VALUE = 1\n"
+COMMIT = {"repository": "mine", "commit": "c0ffee" * 6 + "c0ff", "remote": "https://git.lab.example/mine.git"}
 
 
 def follow(run: RunFolder, server: Server | None) -> None:
@@ -32,8 +37,16 @@ def follow(run: RunFolder, server: Server | None) -> None:
     subprocess.run(command, env=variables, check=True, capture_output=True, timeout=150)
 
 
+def changed_run(folder: Path, diff: bytes = DIFF) -> RunFolder:
+    """A run of a project with uncommitted changes."""
+    run = make_demo_run(folder, steps=STEPS, prompts=20)
+    run.code_diff.write_bytes(diff)
+    run.provenance.write_text(json.dumps(json.loads(run.provenance.read_text()) | {"code": COMMIT}))
+    return run
+
+
 def test_wandb_is_told_everything_once(tmp_path: Path) -> None:
-    run = make_demo_run(tmp_path, steps=STEPS, prompts=20)
+    run = changed_run(tmp_path)
     with wandb_server() as server:
         follow(run, server)
         follow(run, server)  # as a resumed run does; nothing is repeated
@@ -43,6 +56,8 @@ def test_wandb_is_told_everything_once(tmp_path: Path) -> None:
     config = json.loads(about["config"])
     assert config["harness"]["value"]["fingerprint"] == "9f2c51e07ab4"
     assert about["exitcode"] == 0
+    assert (about["commit"], about["repo"]) == (COMMIT["commit"], COMMIT["remote"])
+    assert server.files[read_tracking(run).id]["code.diff"] == DIFF
     (rows,) = server.history.values()
     assert [row["_step"] for row in rows if "critic/score/mean" in row] == list(range(1, STEPS + 1))
     tables = [row for row in rows if "generations" in row]
@@ -55,7 +70,7 @@ def test_wandb_is_told_everything_once(tmp_path: Path) -> None:
 def test_where_wandb_is_not_to_be_had_it_is_kept_and_uploaded_later(
     mode: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = make_demo_run(tmp_path, steps=STEPS, prompts=20)
+    run = changed_run(tmp_path)
     with wandb_server(mode) as server:
         follow(run, server if mode != "none" else None)
         state = read_tracking(run)
@@ -69,8 +84,58 @@ def test_where_wandb_is_not_to_be_had_it_is_kept_and_uploaded_later(
         assert "uploaded" in capsys.readouterr().out
         (rows,) = server.history.values()
         assert len([row for row in rows if "critic/score/mean" in row]) == STEPS
+        assert server.files[state.id]["code.diff"] == DIFF
+        (about,) = server.runs.values()
+        assert about["commit"] == COMMIT["commit"]
         assert main(["sync", str(tmp_path)]) == 0
         assert capsys.readouterr().out == "W&B has everything.\n"
+
+
+def test_changes_that_are_too_many_are_left_out_and_told(tmp_path: Path) -> None:
+    run = changed_run(tmp_path, b"+" * 10_000_001)
+    with wandb_server() as server:
+        follow(run, server)
+    state = read_tracking(run)
+    assert "code.diff" not in server.files[state.id]
+    assert told(run) == f"W&B: {state.url}, without code.diff (10.0 MB, above 10 MB)"
+    assert state.uploaded
+
+
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_what_was_kept_offline_on_purpose_is_uploaded_when_asked(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_demo_run(tmp_path, steps=2, prompts=4)
+    config = yaml.safe_load(run.config.read_text()) | {"tracking": {"backend": "wandb", "mode": mode}}
+    run.config.write_text(yaml.safe_dump(config))
+    with wandb_server() as server:
+        for name, value in {**server.variables, "WANDB_MODE": "offline"}.items():
+            monkeypatch.setenv(name, value)
+        subprocess.run([sys.executable, "-m", "harness.tracking.follow", str(run.path)], env=environment(), check=True)
+        assert read_tracking(run).why == "the mode is offline"
+        assert not server.asked
+        assert main(["sync", str(run.path)]) == 0
+        assert "uploaded" in capsys.readouterr().out
+        (rows,) = server.history.values()
+        assert [row["_step"] for row in rows if "critic/score/mean" in row] == [1, 2]
+
+
+def test_an_upload_that_lacks_something_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_demo_run(tmp_path / "runs", steps=2, prompts=4)
+    follow(run, None)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    with wandb_server("forbid", ["artifact"]) as server:
+        for name, value in server.variables.items():
+            monkeypatch.setenv(name, value)
+        assert main(["sync", str(run.path)]) == 1
+        assert "failed to log artifact" in capsys.readouterr().out
+        server.mode = "ok"
+        assert main(["sync", str(run.path)]) == 0
+        assert "generations.table.json" in server.artifacts
+    assert not list(elsewhere.iterdir()), "the client's logs lie in the run's folder"
 
 
 def test_a_training_is_shown_in_wandb(
@@ -107,6 +172,17 @@ def test_a_training_does_not_wait_for_wandb(
         assert harness("sync", folder=tmp_path).code == 0
         (rows,) = server.history.values()
         assert {row["_step"] for row in rows if "actor/pg_loss" in row} == {1, 2}
+
+
+def test_the_training_comes_first_where_cores_are_few(tmp_path: Path) -> None:
+    run = make_demo_run(tmp_path, steps=2, prompts=4)
+    own = psutil.Process().nice()
+    with wandb_server("slow") as server:
+        command = [sys.executable, "-m", "harness.tracking.follow", str(run.path), "--of", str(os.getpid())]
+        with subprocess.Popen(command, env=environment() | server.variables | {"WANDB_MODE": "online"}) as process:
+            wait_for(server.failed.total, 60)
+            assert psutil.Process(process.pid).nice() == min(own + 10, 19)
+            process.kill()
 
 
 def test_a_sync_without_a_key_says_what_to_do(

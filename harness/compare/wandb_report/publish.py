@@ -8,7 +8,7 @@ from harness.compare.study import Study
 from harness.compare.wandb_report.content import report
 from harness.compare.wandb_report.places import Placed, placed
 from harness.errors import ConfigurationError
-from harness.tracking.wandb_run import has_key
+from harness.tracking.key import missing_key
 
 LONGEST = 300  # characters of what W&B says
 
@@ -28,10 +28,8 @@ def publish(study: Study) -> str:
             "No report in W&B: the package wandb-workspaces is not installed.", "pip install 'rl-harness[wandb-report]'"
         )
     where = placed(study)
-    if not has_key():
-        raise ConfigurationError(
-            "No report in W&B: this machine has no key for it.", "Run `wandb login`, or set WANDB_API_KEY."
-        )
+    if why := missing_key():
+        raise ConfigurationError(f"No report in W&B: {why}.", "Run `wandb login`, or set WANDB_API_KEY.")
     return "\n".join([f"W&B report: {_saved(study, where)}", *(f"! {note}" for note in where.notes)])
 
 

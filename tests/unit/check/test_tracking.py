@@ -21,6 +21,15 @@ TINY = "experiment=quickstart_tiny"
         ("tracking.tags=ablation", "tracking.tags=ablation: a list of texts is needed."),
         ("tracking.generations=-1", "tracking.generations=-1: a number of 0 or more is needed."),
         ("tracking.finish_seconds=long", "tracking.finish_seconds=long: a number of 0 or more is needed."),
+        (
+            "tracking.project=lab/rl",
+            "tracking.project=lab/rl: W&B takes a project of 128 characters at most, none of them among /\\#?%:.",
+        ),
+        (
+            f"trainer.project_name={'p' * 129}",
+            f"trainer.project_name={'p' * 129}: "
+            "W&B takes a project of 128 characters at most, none of them among /\\#?%:.",
+        ),
     ],
 )
 def test_what_means_nothing(word: str, message: str) -> None:

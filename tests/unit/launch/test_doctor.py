@@ -49,7 +49,7 @@ def test_slurm_and_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     sbatch.write_text("#!/bin/sh\necho slurm 24.11\n")
     sbatch.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setenv("WANDB_API_KEY", "x")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     text, _ = doctor.doctor_report()
     assert "slurm 24.11" in text
     assert "a key is set" in text
