@@ -21,8 +21,8 @@ SMALL = (
 
 
 def test_a_training_is_killed_and_resumed_and_stands_beside_bare_verl(tmp_path: Path) -> None:
-    words = ["--experiment", "quickstart_tiny", "--steps", "6", "--rise", "-1", "--results", "seen.json"]
-    words += ["--only", "attention", "learn", "resume", "bare"]
+    words = ["--experiment", "quickstart_tiny", "--steps", "6", "--rise", "-1", "--minutes", "14"]
+    words += ["--results", "seen.json", "--only", "attention", "learn", "resume", "bare"]
     done = subprocess.run(
         [sys.executable, COMMAND, *SMALL, *words],
         cwd=tmp_path,
