@@ -109,4 +109,7 @@ def _refuse(message: str, code: int = 2) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the part under way ends with it
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(_refuse("interrupted; the parts before are on record", 130))

@@ -15,14 +15,14 @@ SMALL = (
     "data.train_batch_size=8",
     "actor_rollout_ref.rollout.n=4",
     "actor_rollout_ref.actor.ppo_mini_batch_size=8",
-    "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=32",
+    "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=16",
     "data.val_max_samples=16",
 )
 
 
-def test_a_training_is_killed_and_resumed_and_stands_beside_bare_verl(tmp_path: Path) -> None:
-    words = ["--experiment", "quickstart_tiny", "--steps", "6", "--rise", "-1", "--minutes", "14"]
-    words += ["--results", "seen.json", "--only", "attention", "learn", "resume", "bare"]
+def test_the_parts_that_need_no_gpu(tmp_path: Path) -> None:
+    words = ["--experiment", "quickstart_tiny", "--steps", "6", "--rise", "-1", "--gpus", "2", "--minutes", "14"]
+    words += ["--results", "seen.json", "--only", "attention", "learn", "resume", "several", "bare"]
     done = subprocess.run(
         [sys.executable, COMMAND, *SMALL, *words],
         cwd=tmp_path,
@@ -39,6 +39,7 @@ def test_a_training_is_killed_and_resumed_and_stands_beside_bare_verl(tmp_path: 
     assert parts["resume"]["steps before"] == killed
     assert list(parts["resume"]["accuracy"]) == ["0", "2", "4", "6"]
     assert all(value > 0 for value in parts["resume"]["seconds of a step"].values())
+    assert parts["several"]["GPUs"] == 2, "workers, on a CPU"
     ours, theirs = parts["resume"]["seconds of a step"]["step"], parts["bare"]["bare verl"]["step"]
     assert parts["bare"]["ratio of a step"] == ours / theirs
     assert f"| learn, SIGKILL | killed after step {killed} |" in done.stdout
