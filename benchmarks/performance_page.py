@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from gpu_checks.table import gpu_table
+from tables import table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -31,7 +34,7 @@ def step_overhead(results: dict[str, Any]) -> Iterable[str]:
             rows.append(
                 [f"`{experiment}`", figure, *_seconds(sides["harness"], sides["verl"]), f"{sides['ratio']:.2f}"]
             )
-    yield _table(["experiment", "", "harness", "bare verl", "ratio"], rows)
+    yield table(["experiment", "", "harness", "bare verl", "ratio"], rows)
     yield from (_source(result["command"], result) for result in results.values())
 
 
@@ -42,7 +45,7 @@ def peers(result: dict[str, Any]) -> Iterable[str]:
     for figure, sides in result["medians"].items():
         ratios = [f"{sides[f'ratio to {peer}']:.2f}" for peer in ("TRL fp32", "TRL bf16")]
         rows.append([figure, *_seconds(sides["harness"], sides["TRL fp32"], sides["TRL bf16"]), *ratios])
-    yield _table(["", "harness", "TRL, fp32", "TRL, bf16", "to fp32", "to bf16"], rows)
+    yield table(["", "harness", "TRL, fp32", "TRL, bf16", "to fp32", "to bf16"], rows)
     yield "TRL starts faster: it is one process, where verl starts Ray, a trainer, workers and a generation server."
     yield _source(result["command"], result)
 
@@ -60,11 +63,11 @@ def generation(result: dict[str, Any]) -> Iterable[str]:
                 speeds = [f"{load[side]:,}" for side in ("builtin", "vLLM", "vLLM, compiled")]
                 ratios = [f"{load[f'ratio to {side}']:.2f}" for side in ("vLLM", "vLLM, compiled")]
                 rows.append([f"`{model}`", precision, size, *speeds, *ratios])
-    yield _table(
+    yield table(
         ["model of", "precision", "responses", "built in", "vLLM", "vLLM, compiled", "to vLLM", "to compiled"], rows
     )
     yield "Greedy text on the held-out prompts; in bfloat16 the most likely tokens are often a rounding apart."
-    yield _table(["model of", "precision", "equal"], equal)
+    yield table(["model of", "precision", "equal"], equal)
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     shared = ", which other programs used at the same time" if result["machine was shared"] else ""
     yield f"`python {result['command']}`, {result['date']}, {result['machine']}{shared}, {versions}."
@@ -75,7 +78,7 @@ def vllm_training(result: dict[str, Any]) -> Iterable[str]:
     yield "## A training with verl's vLLM rollout on a processor"
     low, high = result["interval_of_the_rise"]
     rewards, agreement = result["reward of each step"], result["agreement, worst step"]
-    yield _table(
+    yield table(
         ["", "seen"],
         [
             ["held-out accuracy", f"{result['before']:.2f} → {result['after']:.2f}, {result['rise']:+.2f} ({low:+.2f} to {high:+.2f})"],
@@ -105,10 +108,10 @@ def quickstart_seeds(results: dict[str, Any]) -> Iterable[str]:
                     f"{run['seconds_a_step']:.2f} s",
                 ]
             )
-    yield _table(["experiment", "seed", "held-out accuracy", "training", "a step"], rows)
+    yield table(["experiment", "seed", "held-out accuracy", "training", "a step"], rows)
     yield "Where a step's time goes: seconds and share of each stage, medians over the steps and the seeds."
     medians = {name: _stages(seeds.values()) for name, seeds in results.items()}
-    yield _table(
+    yield table(
         ["stage", *(f"`{experiment}`" for experiment in medians)],
         [[stage, *(f"{all_of[stage]:.2f} s, {all_of[stage] / all_of['step']:.0%}" for all_of in medians.values())]
          for stage in next(iter(medians.values()))],
@@ -130,24 +133,9 @@ def _stages(runs: Iterable[dict[str, Any]]) -> dict[str, float]:
 def gpu_check(result: dict[str, Any]) -> Iterable[str]:
     """Where the time of a step goes on a GPU, and what has not been seen there."""
     yield "## On a GPU"
-    parts = result["parts"]
-    resumed, kernels = parts["resume"], parts["attention"]
-    steps = [f"{name} {value:.2f}" for name, value in resumed["seconds of a step"].items()]
-    accuracy = ", ".join(f"{value:.2f} at step {step}" for step, value in resumed["accuracy"].items())
-    yield _table(
-        ["part", "seen"],
-        [
-            ["learn, SIGKILL, resume", f"held out: {accuracy}; killed after step {resumed['steps before']}"],
-            ["seconds of a step", ", ".join(steps) + (f" ({resumed['note']})" if "note" in resumed else "")],
-            ["tokens a second, memory", f"{resumed['tokens a second']:.0f}, {resumed['GPU memory, GiB']:.1f} GiB"],
-            ["MFU of the update", f"{resumed['MFU of the update']:.2%}: a model of 135M does not fill such a card"],
-            ["packed attention", f"{kernels['packed ms']:.2f} ms, SDPA with a mask {kernels['sdpa with a mask ms']:.2f} ms; "
-             f"relative error {kernels['error of output']:.4f}, of gradients {kernels['largest error of gradients']:.4f}"],
-            *([name, f"unproven: {part['not run']}"] for name, part in parts.items() if "not run" in part),
-        ],
-    )  # fmt: skip
+    yield gpu_table(result)
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    yield f"`{result['command']}`, {result['date']}, {result['GPUs'][0]}, {result['cores']} cores, {versions}."
+    yield f"`{result['command']}`, {result['date']}, {'; '.join(result['GPUs'])}, {result['cores']} cores, {versions}."
 
 
 def advantages(result: dict[str, Any]) -> Iterable[str]:
@@ -163,14 +151,14 @@ def advantages(result: dict[str, Any]) -> Iterable[str]:
         ]
         for name, row in result["table"].items()
     ]
-    yield _table(["function", "harness", "verl", "faster", "largest difference"], rows)
+    yield table(["function", "harness", "verl", "faster", "largest difference"], rows)
     yield _source(result["command"], result)
 
 
 def cli_latency(result: dict[str, Any]) -> Iterable[str]:
     """How long a command takes to answer."""
     yield "## Commands"
-    yield _table(["command", "median"], [[f"`{name}`", f"{value:.2f} s"] for name, value in result["median_s"].items()])
+    yield table(["command", "median"], [[f"`{name}`", f"{value:.2f} s"] for name, value in result["median_s"].items()])
     yield _source("benchmarks/cli_latency.py", result)
 
 
@@ -187,7 +175,7 @@ def sweep_planning(result: dict[str, Any]) -> Iterable[str]:
         ]
         for row in result["harness"]
     ]
-    yield _table(["runs", "composed, checked, planned", "submitted to Slurm", "status", "memory"], rows)
+    yield table(["runs", "composed, checked, planned", "submitted to Slurm", "status", "memory"], rows)
     yield f"Hydra's own composition, without a check, takes {result['hydra']['s_a_point']:.3f} s a run: {result['hydra_to_harness']:.1f} times as long."
     yield _source("benchmarks/sweep_planning.py", result)
 
@@ -199,7 +187,7 @@ def compare_loading(result: dict[str, Any]) -> Iterable[str]:
         [name, f"{result[key]['seconds']:.1f} s", f"{result[key]['peak_mb']} MB"]
         for name, key in (("read for the first time", "first"), ("again", "second"))
     ]
-    yield _table(["", "time", "memory"], rows)
+    yield table(["", "time", "memory"], rows)
     yield _source("benchmarks/compare_loading.py", result)
 
 
@@ -278,11 +266,6 @@ def _seconds(*values: float) -> list[str]:
 
 def _source(command: str, result: dict[str, Any]) -> str:
     return f"`python {command}`, {result['date']}, {result['machine']}."
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
+from processes import Deadline, group
 from rounds import about, rounds_on_record
 
 from harness.backend.cluster import LOGICAL_CPUS, OBJECT_STORE_BYTES, worker_environment
@@ -84,14 +85,20 @@ def run_harness(overrides: list[str], folder: Path) -> dict[str, float]:
     )
 
 
-def run_verl(overrides: list[str], folder: Path) -> dict[str, float]:
-    """The same training through bare verl."""
+def run_verl(overrides: list[str], folder: Path, deadline: Deadline | None = None) -> dict[str, float]:
+    """The same training through bare verl.
+
+    Raises:
+        RuntimeError: It failed; with the end of its log.
+        TimeOver: It was not done by the deadline, and has been ended.
+    """
+    deadline = deadline or Deadline()
     config = resolve(compose_config([*overrides, f"run_dir={folder}", "run_id=run", "name=run"]))
     words = [
         *verl_overrides(config),
         "trainer.logger=[file]",
         f"reward.custom_reward_function.path={HERE / 'verl_scorer.py'}",
-        "+ray_kwargs.ray_init.num_gpus=1",
+        f"+ray_kwargs.ray_init.num_gpus={config.trainer.n_gpus_per_node}",
         f"ray_kwargs.ray_init.num_cpus={LOGICAL_CPUS + 4}",
         f"+ray_kwargs.ray_init.object_store_memory={OBJECT_STORE_BYTES}",
         "+ray_kwargs.ray_init.include_dashboard=false",
@@ -109,20 +116,19 @@ def run_verl(overrides: list[str], folder: Path) -> dict[str, float]:
         "PYTHONPATH": str(HERE.parent),
     }
     started = time.time()
-    with (folder / "train.log").open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "verl.trainer.main_ppo", *words],
-            env=os.environ | environment,
-            stdout=output,
-            stderr=output,
-        )
+    command = [sys.executable, "-m", "verl.trainer.main_ppo", *words]
+    with (
+        (folder / "train.log").open("w") as output,
+        group(command, env=os.environ | environment, stdout=output, stderr=output) as process,
+    ):
         first_step = None
         while process.poll() is None:
+            deadline.require()
             if first_step is None and any(line["step"] == 1 for line in _lines(log)):
                 first_step = time.time() - started
             time.sleep(0.02)
     if process.returncode:
-        raise SystemExit(f"bare verl failed:\n{(folder / 'train.log').read_text()[-4000:]}")
+        raise RuntimeError(f"bare verl failed:\n{(folder / 'train.log').read_text()[-4000:]}")
     steps = [line["data"][STEP] for line in _lines(log) if line["step"] > WARM_UP_STEPS]
     return _figures(first_step or float("nan"), steps)
 

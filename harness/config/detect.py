@@ -5,6 +5,7 @@ Each function is also an OmegaConf resolver, so that `conf/train.yaml` shows whe
 
 from __future__ import annotations
 
+import math
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,6 +77,15 @@ def add(*numbers: int) -> int:
     return sum(numbers)
 
 
+def share(total: int, *parts: Any) -> int:
+    """What each of ``parts[0] × parts[1] × …`` equal parts gets of a total, at least 1: a batch among all GPUs.
+
+    A part that is no number above 0, which `harness check` reports at its own key, counts as 1.
+    """
+    among = math.prod(part for part in parts if isinstance(part, int) and part > 0)
+    return max(1, total // among)
+
+
 def register_resolvers() -> None:
     """Make these functions available to YAML as ``${detect_device:}`` and so on."""
     for resolver in (
@@ -89,3 +99,4 @@ def register_resolvers() -> None:
         OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True, use_cache=True)
     OmegaConf.register_new_resolver(choose.__name__, choose, replace=True)
     OmegaConf.register_new_resolver(add.__name__, add, replace=True)
+    OmegaConf.register_new_resolver(share.__name__, share, replace=True)

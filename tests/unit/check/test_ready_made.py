@@ -272,3 +272,12 @@ def test_a_cache_too_small_for_one_sequence_is_refused() -> None:
     assert "One sequence of 131,072 tokens (max_model_len is not set) takes 17.2 GB of cache there" in told.message
     assert not told.warning
     assert len(memory_phases(resolved_tree(compose_config(longest)))) == 2
+
+
+@pytest.mark.parametrize("experiment", ["quickstart", "quickstart_tiny", "reward_sql/grpo"])
+@pytest.mark.parametrize(("nodes", "gpus"), [(1, 2), (1, 8), (2, 4)])
+def test_small_experiments_divide_their_batch_among_the_gpus(experiment: str, nodes: int, gpus: int) -> None:
+    words = [f"experiment={experiment}", "device=cuda", "rollout=builtin"]
+    words += [f"cluster.nodes={nodes}", f"cluster.gpus_per_node={gpus}"]
+    found = find_problems(compose_config(words), words)
+    assert [str(problem) for problem in found if not problem.warning] == []

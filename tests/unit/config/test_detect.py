@@ -25,3 +25,8 @@ def test_bfloat16_only_where_the_processor_has_it(
 def test_bfloat16_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_DEVICE", "cuda")
     assert detect.detect_bf16()
+
+
+@pytest.mark.parametrize(("parts", "each"), [((1, 1), 48), ((1, 2), 24), ((2, 8), 3), ((8, 8), 1), ((1, None), 48)])
+def test_a_batch_among_the_gpus(parts: tuple[int | None, ...], each: int) -> None:
+    assert detect.share(48, *parts) == each

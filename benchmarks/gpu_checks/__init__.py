@@ -1,0 +1,1 @@
+"""The parts of `make gpu-check`, see `benchmarks/gpu_check.py`."""
