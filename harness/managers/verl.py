@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.check.find import require_valid
 from harness.config.classic import data_files, experiment_from
 from harness.config.written import written_keys
+from harness.data.look import look_at_data
 from harness.errors import ConfigurationError, Hang, HarnessError
 from harness.launch.again import give_up
 from harness.launch.record import as_another_run, open_run
@@ -190,6 +191,7 @@ class VERLTrainingManager(RLTrainingManager):
 
         def work(poll: Callable[[], None], announce: Callable[[str], None]) -> dict[str, Any]:
             prepare_all(config, announce)
+            look_at_data(config, announce)
             from harness.backend.train import run_training
 
             return run_training(config, poll, announce)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from omegaconf import OmegaConf
 from runs import Finished, environment
@@ -62,6 +64,21 @@ def test_process_rewards_reach_the_policy(shop: Path, harness: Callable[..., Fin
     assert all("reward_by_token" not in row.extra for row in rows)
     assert {row.score for row in rows} <= {0.0, 1.0}  # validation reports the outcome
     assert all(row.extra["process/steps"] >= 1 for row in rows)
+
+
+def test_bad_data_is_told_before_the_classic_command_trains(shop: Path, tmp_path: Path) -> None:
+    for split in ("train", "validation"):
+        rows = pq.read_table(shop / f"{split}.parquet").to_pylist()
+        rows[2]["reward_model"]["ground_truth"] = "SELECT nowhere FROM t"
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{split}.parquet")
+    finished = subprocess.run(
+        [sys.executable, str(ROOT / "experiments/reward_sql/train_verl.py"), "--data_path", str(tmp_path), "--databases",
+         str(shop / "databases"), f"actor_rollout_ref.model.path={shop}/model", *SHORT],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 1, finished.stdout + finished.stderr
+    assert "2 of 20 rows of the data cannot be trained on" in finished.stderr
+    assert "train.parquet[2] (shop): schema: no such column: nowhere" in finished.stderr
 
 
 def test_the_classic_command(shop: Path) -> None:

@@ -9,12 +9,19 @@ is run once, within the limits that a model's queries have.
 from __future__ import annotations
 
 import filecmp
-import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiments.reward_sql.data.layouts import BENCHMARKS, Entry, Layout, find_databases, read_entries, text_of
+from experiments.reward_sql.data.layouts import (
+    BENCHMARKS,
+    WRONG,
+    Entry,
+    Layout,
+    find_databases,
+    read_entries,
+    text_of,
+)
 from experiments.reward_sql.data.length import length_of
 from experiments.reward_sql.data.problems import ACTIONS, BadRow, settle
 from experiments.reward_sql.data.prompt import STYLES, PromptForm, PromptTooLong, TableInfo, read_schema
@@ -24,8 +31,6 @@ from harness.data.parquet import Row, write_splits
 from harness.errors import ConfigurationError
 
 EXAMPLES = 3  # values of a column that a prompt shows
-# What a text holds that was read in a wrong encoding: a replacement mark, a half of a pair, control characters.
-WRONG = re.compile("[\ufffd\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]")
 
 
 def make_benchmark(

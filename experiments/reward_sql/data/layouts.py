@@ -9,12 +9,16 @@ at ``<db_id>/<db_id>.sqlite``. The schema is read from the databases themselves,
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError
+
+# What a text holds that was read in a wrong encoding: a replacement mark, a half of a pair, control characters.
+WRONG = re.compile("[\ufffd\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]")
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from harness.errors import ConfigurationError
 CHARACTERS_PER_TOKEN = 2.5  # schemas have about three with the tokenizers of today's models; templates add some
 
 
-def length_of(tokenizer: str | None) -> Callable[[list[dict[str, str]]], int]:
+def length_of(tokenizer: str | None, key: str = "prepare.data.tokenizer") -> Callable[[list[dict[str, str]]], int]:
     """A function that measures messages in tokens.
 
     Args:
         tokenizer: Model folder or hub name; None estimates, on the safe side for models of today.
+        key: What named it, for the message.
 
     Raises:
         ConfigurationError: The tokenizer cannot be loaded.
@@ -27,7 +28,7 @@ def length_of(tokenizer: str | None) -> Callable[[list[dict[str, str]]], int]:
         loaded = AutoTokenizer.from_pretrained(tokenizer)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"prepare.data.tokenizer={tokenizer} cannot be loaded: {error}",
+            f"{key}={tokenizer} cannot be loaded: {error}",
             "Give a model folder or hub name, or null to estimate lengths.",
         ) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,13 +54,23 @@ def settle(bad: list[BadRow], total: int, action: str, report: Path) -> None:
     Raises:
         ConfigurationError: There are bad rows and they are an error, or nothing else.
     """
-    report.write_text("".join(json.dumps(asdict(row), ensure_ascii=True) + "\n" for row in bad))
+    write_report(bad, report)
     if not bad or (action == "drop" and len(bad) < total):
         return
+    raise ConfigurationError(
+        f"{len(bad)} of {total} rows of the data set cannot be trained on:\n{listed(bad)}",
+        f"All are in {report}. Mend them, or leave them out: prepare.data.bad_rows=drop.",
+    )
+
+
+def write_report(bad: Sequence[BadRow], report: Path) -> None:
+    """Write all rows as JSON, one a line."""
+    report.write_text("".join(json.dumps(asdict(row), ensure_ascii=True) + "\n" for row in bad))
+
+
+def listed(bad: Sequence[BadRow]) -> str:
+    """How many rows have which problem, and the first of them."""
     counts = Counter(row.problem for row in bad)
     lines = [f"    {counts[problem]} with {WORDS[problem]}" for problem in WORDS if counts[problem]]
     lines += [f"    {row.file}[{row.row}] ({row.db_id or 'no database'}): {row.detail}" for row in bad[:SHOWN]]
-    raise ConfigurationError(
-        f"{len(bad)} of {total} rows of the data set cannot be trained on:\n" + "\n".join(lines),
-        f"All are in {report}. Mend them, or leave them out: prepare.data.bad_rows=drop.",
-    )
+    return "\n".join(lines)
