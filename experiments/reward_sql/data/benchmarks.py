@@ -153,7 +153,7 @@ class _Writer:
         for key in ("question", "db_id", self.layout.sql):
             if not text_of(content, key):
                 return "entry", f"there is no {key}"
-        for key in ("question", "evidence", "db_id", self.layout.sql):
+        for key in ("question", "evidence", "db_id", "difficulty", "question_id", self.layout.sql):
             if found := WRONG.search(text_of(content, key)):
                 return "encoding", f"{key} holds {found.group()!a}"
         schema = self._schema(content["db_id"])

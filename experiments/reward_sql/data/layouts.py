@@ -20,6 +20,9 @@ from harness.errors import ConfigurationError
 # What a text holds that was read in a wrong encoding: a replacement mark, a half of a pair, control characters.
 WRONG = re.compile("[\ufffd\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]")
 
+SPACE = re.compile(r"\s*")
+NEAR = 30  # characters shown on either side of where JSON breaks
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -91,24 +94,46 @@ def read_entries(layout: Layout, folder: Path) -> list[Entry]:
 
 
 def read_json(path: Path) -> Sequence[Any]:
-    """A file's list.
+    """A file's list. Bytes that are no UTF-8 become halves of pairs, which `WRONG` finds in their entries.
 
     Raises:
-        ConfigurationError: It is no UTF-8, no JSON or no list.
+        ConfigurationError: It is no JSON, or no list with an entry.
     """
+    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(
-            f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}.", "Convert it to UTF-8."
-        ) from error
+        content = json.loads(text)
     except json.JSONDecodeError as error:
+        whole, near = whole_entries(text), text[max(0, error.pos - NEAR) : error.pos + NEAR]
         raise ConfigurationError(
-            f"{path} is broken JSON: {error.msg} in line {error.lineno}, column {error.colno}.", "Download it again."
+            f"{path} is broken JSON in line {error.lineno}, column {error.colno}, after {whole} whole entries, the "
+            f"last of which is number {whole - 1} from 0: {error.msg} near {near!a}."
+            if whole
+            else f"{path} is broken JSON in line {error.lineno}, column {error.colno}, in its first entry: "
+            f"{error.msg} near {near!a}.",
+            "Download it again, or mend it there.",
         ) from error
     if not isinstance(content, list):
         raise ConfigurationError(f"{path} holds no list of questions but a {type(content).__name__}.")
+    if not content:
+        raise ConfigurationError(f"{path} holds an empty list.", "Download it again, or name another folder.")
     return content
+
+
+def whole_entries(text: str) -> int:
+    """How many entries of a broken list can be read before the one that cannot."""
+    decoder, count = json.JSONDecoder(), 0
+    place = text.find("[") + 1
+    while place:
+        try:
+            _, end = decoder.raw_decode(text, SPACE.match(text, place).end())  # type: ignore[union-attr]  matches ""
+        except json.JSONDecodeError:
+            break
+        count += 1
+        place = SPACE.match(text, end).end()  # type: ignore[union-attr]
+        if text[place : place + 1] != ",":
+            break
+        place += 1
+    return count
 
 
 def text_of(content: Mapping[str, Any], key: str) -> str:

@@ -185,9 +185,17 @@ def test_a_data_set_of_nothing_but_bad_rows_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'[{"question": "x"', "train.json is broken JSON: .* line 1, column 18"),
-        (b'["caf\xe9"]', "train.json is not UTF-8: byte 5 is 0xe9"),
+        (
+            b'[{"question": "x"',
+            "train.json is broken JSON in line 1, column 18, in its first entry: .* near .*question",
+        ),
+        (
+            b'[{"a": 1},\n {"b": 2},\n {"c": oops}]',
+            "line 3, column 8, after 2 whole entries, the last .* 1 from 0: .* near .*oops",
+        ),
+        (b'[{"a": 1} {"b": 2}]', "after 1 whole entries"),
         (b'{"a": 1}', "holds no list of questions but a dict"),
+        (b"[]", "train.json holds an empty list"),
     ],
 )
 def test_a_broken_file_is_told(tmp_path: Path, content: bytes, message: str) -> None:
@@ -196,6 +204,22 @@ def test_a_broken_file_is_told(tmp_path: Path, content: bytes, message: str) -> 
 
     with pytest.raises(ConfigurationError, match=message):
         make(tmp_path / "made", parameters)
+
+
+def test_a_wrong_encoding_is_told_by_row(tmp_path: Path) -> None:
+    entries = [bird_entry(), bird_entry(question="Which CAFE?"), bird_entry()]
+    parameters = write_bird(tmp_path / "bird", entries, [bird_entry()])
+    file = tmp_path / "bird" / "train" / "train.json"
+    file.write_bytes(file.read_bytes().replace(b"CAFE", b"caf\xe9"))
+
+    with pytest.raises(
+        ConfigurationError, match=r"train\.json\[1\] \(schools_db\): question holds '\\udce9'"
+    ) as raised:
+        make(tmp_path / "made", parameters)
+
+    assert "1 of 4 rows" in raised.value.message
+    splits = make(tmp_path / "dropped", {**parameters, "bad_rows": "drop"})
+    assert len(splits["train"]) == 2
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
