@@ -3,7 +3,8 @@
 BIRD: ``train.json`` beside ``train_databases/``, and ``dev.json`` (or mini-dev's ``mini_dev_sqlite.json``) beside
 ``dev_databases/``; https://bird-bench.github.io. Spider: ``train_spider.json``, ``train_others.json`` and ``dev.json``
 beside ``database/``, ``test.json`` beside ``test_database/``; https://yale-lily.github.io/spider. Both keep a database
-at ``<db_id>/<db_id>.sqlite``. The schema is read from the databases themselves, so ``tables.json`` is not needed.
+at ``<db_id>/<db_id>.sqlite``; their folder may be called ``databases`` in either. The schema is read from the
+databases themselves, so ``tables.json`` is not needed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from harness.errors import ConfigurationError
 # What a text holds that was read in a wrong encoding: a replacement mark, a half of a pair, control characters.
 WRONG = re.compile("[\ufffd\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]")
 
+PLAIN = "databases"  # the folder of databases in every layout, where the archive's own is not there
+MACOS = "__MACOSX"
 SPACE = re.compile(r"\s*")
 NEAR = 30  # characters shown on either side of where JSON breaks
 
@@ -68,12 +71,13 @@ def find_databases(layout: Layout, folder: Path) -> Path:
     Raises:
         ConfigurationError: There is none.
     """
-    for name in layout.databases:
-        for path in (folder / name, *sorted(folder.glob(f"*/{name}"))):
+    names = (*layout.databases, PLAIN)
+    for name in names:
+        for path in _places(folder, name):
             if path.is_dir():
                 return path
     raise ConfigurationError(
-        f"{folder} holds no folder {' or '.join(layout.databases)}.",
+        f"{folder} holds no folder {' or '.join(names)}.",
         "Unpack the benchmark's archive of databases there, or name the folder that holds it.",
     )
 
@@ -143,4 +147,9 @@ def text_of(content: Mapping[str, Any], key: str) -> str:
 
 
 def _find(folder: Path, name: str) -> Path | None:
-    return next((path for path in (folder / name, *sorted(folder.glob(f"*/{name}"))) if path.is_file()), None)
+    return next((path for path in _places(folder, name) if path.is_file()), None)
+
+
+def _places(folder: Path, name: str) -> list[Path]:
+    """Where a name may lie: in the folder, or in one in there that is not an archive's of what macOS adds."""
+    return [folder / name, *(path for path in sorted(folder.glob(f"*/{name}")) if path.parent.name != MACOS)]
