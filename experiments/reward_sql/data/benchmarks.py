@@ -23,10 +23,11 @@ from experiments.reward_sql.data.layouts import (
     text_of,
 )
 from experiments.reward_sql.data.length import length_of
-from experiments.reward_sql.data.problems import ACTIONS, BadRow, settle
+from experiments.reward_sql.data.problems import ACTIONS, BadRow, account_of, settle
 from experiments.reward_sql.data.prompt import STYLES, PromptForm, PromptTooLong, TableInfo, read_schema
 from experiments.reward_sql.data.rows import sql_row
 from experiments.reward_sql.execution import Limits, SqlExecutor
+from harness.data.convert import write_account
 from harness.data.parquet import Row, write_splits
 from harness.errors import ConfigurationError
 
@@ -53,6 +54,8 @@ def make_benchmark(
 ) -> None:
     """Write ``train.parquet``, ``validation.parquet`` (the dev set) and maybe ``test.parquet``, beside ``databases/``.
 
+    ``source.json`` has how many rows of each split were left out and why, ``bad_rows.jsonl`` which.
+
     Args:
         path: Empty folder to fill.
         benchmark: ``bird`` or ``spider``.
@@ -71,8 +74,8 @@ def make_benchmark(
         processes: Processes that run gold queries.
 
     Raises:
-        ConfigurationError: A file is missing or broken, a parameter has a wrong value, or rows cannot be trained on
-            and are an error.
+        ConfigurationError: A file is missing or broken, a parameter has a wrong value, rows cannot be trained on and
+            are an error, or nothing of a split is left.
     """
     for key, value, allowed in (
         ("benchmark", benchmark, BENCHMARKS),
@@ -89,21 +92,27 @@ def make_benchmark(
     databases.mkdir()
     splits: dict[str, list[Row]] = {}
     bad: list[BadRow] = []
-    total = 0
+    found: dict[str, tuple[int, list[BadRow], str]] = {}
     sizes = {"train": train_size, "validation": dev_size}
     for split, folder in {"train": train, "validation": dev, "test": test}.items():
         if folder is None:
             continue
         layout, place = layouts[split], Path(folder).expanduser()
         entries = read_entries(layout, place)[: sizes.get(split)]
-        total += len(entries)
+        wrong: list[BadRow] = []
         writer = _Writer(benchmark, split, layout, find_databases(layout, place), databases, form)
-        sound = list(writer.sound(entries, bad))
+        sound = list(writer.sound(entries, wrong))
         with SqlExecutor(databases, limits=Limits(seconds=seconds), processes=processes) as executor:
-            splits[split] = list(writer.rows(sound, executor, bad))
-    bad.sort(key=lambda row: (row.file, row.row))
-    settle(bad, total, bad_rows, path / "bad_rows.jsonl")
+            splits[split] = list(writer.rows(sound, executor, wrong))
+        found[split] = (len(entries), sorted(wrong, key=lambda row: (row.file, row.row)), str(place))
+        bad += found[split][1]
+    settle(bad, sum(count for count, _, _ in found.values()), bad_rows, path / "bad_rows.jsonl")
+    accounts = {
+        split: account_of(count, len(splits[split]), wrong, split, folder)
+        for split, (count, wrong, folder) in found.items()
+    }
     write_splits(path, splits)
+    write_account(path, {"source": benchmark, "bad_rows": "bad_rows.jsonl"}, accounts)
 
 
 class _Writer:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.data.convert import Account
 from harness.errors import ConfigurationError
 
 SHOWN = 5
@@ -42,6 +43,31 @@ WORDS = {
 }
 
 
+def account_of(entries: int, kept: int, bad: Sequence[BadRow], split: str, folder: str) -> Account:
+    """What became of a split's entries, for ``source.json``.
+
+    Args:
+        entries: How many there were.
+        kept: How many are used.
+        bad: Those that are not.
+        split: The split's name.
+        folder: Where it comes from.
+
+    Raises:
+        ConfigurationError: None is used.
+    """
+    if not kept:
+        raise ConfigurationError(
+            f"prepare.data: no row of {folder} can be used for {split}; {len(bad)} of {entries} are left out:\n"
+            + listed(bad),
+            "Mend these rows, or name another folder.",
+        )
+    account = Account(entries, kept)
+    for row in bad:
+        account.leave_out(row.row, WORDS[row.problem])
+    return account
+
+
 def settle(bad: list[BadRow], total: int, action: str, report: Path) -> None:
     """Write the report of bad rows, and raise if they are not to be dropped.
 
@@ -52,10 +78,10 @@ def settle(bad: list[BadRow], total: int, action: str, report: Path) -> None:
         report: File to write, a row a line; written without rows as well.
 
     Raises:
-        ConfigurationError: There are bad rows and they are an error, or nothing else.
+        ConfigurationError: There are bad rows and they are an error.
     """
     write_report(bad, report)
-    if not bad or (action == "drop" and len(bad) < total):
+    if not bad or action == "drop":
         return
     raise ConfigurationError(
         f"{len(bad)} of {total} rows of the data set cannot be trained on:\n{listed(bad)}",
