@@ -28,6 +28,7 @@ from harness.errors import ConfigurationError
 
 VERSION = 2  # of what the modules beside this one make; the cache knows them by this number
 SOURCES = {"train": "generated", "validation": "held_out_templates", "test": "held_out_databases"}
+CHARACTERS_PER_TOKEN = 2.5  # names here are ordinary words: with today's tokenizers there are about three
 FRUITLESS = 20_000  # tries in a row without a new question after which there are none left
 
 
@@ -66,7 +67,7 @@ def make_generated(
     if style not in STYLES:
         raise ConfigurationError(f"prepare.data.style={style!r} is not one of {', '.join(STYLES)}.")
     sizes = {"train": train_size, "validation": validation_size, "test": test_size}
-    form = PromptForm(system, prompt, style, max_prompt_length, length_of(tokenizer))
+    form = PromptForm(system, prompt, style, max_prompt_length, length_of(tokenizer, characters=CHARACTERS_PER_TOKEN))
     write_splits(path, generated_rows(path / "databases", sizes, form, seed, difficulties))
 
 

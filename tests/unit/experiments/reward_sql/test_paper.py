@@ -36,6 +36,7 @@ def test_published_values_and_no_problem() -> None:
     assert [str(problem) for problem in find_problems(config, WORDS)] == []
     resolved = resolve(config)
     assert {key: OmegaConf.select(resolved, key) for key in PUBLISHED} == PUBLISHED
+    assert resolved.prepare.data.tokenizer == "Qwen/Qwen2.5-Coder-7B-Instruct"
     assert list(resolved.reward_fn) == ["sql_execution"]
     assert resolved.reward_fn.sql_execution.databases == f"{resolved.prepare.data.path}/databases"
 
