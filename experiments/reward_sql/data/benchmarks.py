@@ -24,7 +24,7 @@ from experiments.reward_sql.data.layouts import (
 )
 from experiments.reward_sql.data.length import length_of
 from experiments.reward_sql.data.problems import ACTIONS, BadRow, account_of, settle
-from experiments.reward_sql.data.prompt import STYLES, PromptForm, PromptTooLong, TableInfo, read_schema
+from experiments.reward_sql.data.prompt import STYLES, Cuts, PromptForm, PromptTooLong, TableInfo, read_schema
 from experiments.reward_sql.data.rows import sql_row
 from experiments.reward_sql.execution import Limits, SqlExecutor
 from harness.data.convert import write_account
@@ -92,6 +92,7 @@ def make_benchmark(
     databases.mkdir()
     splits: dict[str, list[Row]] = {}
     bad: list[BadRow] = []
+    notes: list[str] = []
     found: dict[str, tuple[int, list[BadRow], str]] = {}
     sizes = {"train": train_size, "validation": dev_size}
     for split, folder in {"train": train, "validation": dev, "test": test}.items():
@@ -106,13 +107,15 @@ def make_benchmark(
             splits[split] = list(writer.rows(sound, executor, wrong))
         found[split] = (len(entries), sorted(wrong, key=lambda row: (row.file, row.row)), str(place))
         bad += found[split][1]
+        if line := writer.cuts.line(len(splits[split])):
+            notes.append(f"{split}: {line}")
     settle(bad, sum(count for count, _, _ in found.values()), bad_rows, path / "bad_rows.jsonl")
     accounts = {
         split: account_of(count, len(splits[split]), wrong, split, folder)
         for split, (count, wrong, folder) in found.items()
     }
     write_splits(path, splits)
-    write_account(path, {"source": benchmark, "bad_rows": "bad_rows.jsonl"}, accounts)
+    write_account(path, {"source": benchmark, "bad_rows": "bad_rows.jsonl", "notes": notes}, accounts)
 
 
 class _Writer:
@@ -127,6 +130,7 @@ class _Writer:
         self.originals = originals
         self.databases = databases
         self.form = form
+        self.cuts = Cuts()
         self.schemas: dict[str, list[TableInfo] | str] = {}
 
     def sound(self, entries: list[Entry], bad: list[BadRow]) -> Iterator[Entry]:
@@ -200,6 +204,7 @@ class _Writer:
         assert not isinstance(schema, str)
         question, evidence = text_of(content, "question"), text_of(content, "evidence")
         messages, dropped = self.form.write(schema, question, evidence)
+        self.cuts.count(dropped)
         return sql_row(
             identity=f"{self.split}-{content.get('question_id', f'{entry.file}:{entry.place}')}",
             source=self.source,

@@ -22,6 +22,38 @@ class PromptTooLong(Exception):
     """A prompt is over the length with a single table."""
 
 
+@dataclass
+class Cuts:
+    """What became of a split's prompts.
+
+    Attributes:
+        too_long: How many are over the length with a single table.
+        example: What is told of the first of them.
+        shortened: How many have lost tables.
+        tables: How many tables they have lost together.
+    """
+
+    too_long: int = 0
+    example: str = ""
+    shortened: int = 0
+    tables: int = 0
+
+    def count(self, dropped: int) -> None:
+        """Count a prompt by how many tables it has lost."""
+        self.shortened += dropped > 0
+        self.tables += dropped
+
+    def leave_out(self, problem: PromptTooLong) -> None:
+        """Count a prompt that is too long."""
+        self.too_long += 1
+        self.example = self.example or str(problem)
+
+    def line(self, prompts: int) -> str:
+        """How many prompts have lost tables; "" where none has."""
+        told = f"{self.shortened} of {prompts} prompts have lost tables to prepare.data.max_prompt_length"
+        return f"{told}, {self.tables} together" if self.shortened else ""
+
+
 @dataclass(frozen=True)
 class TableInfo:
     """A table of a database.

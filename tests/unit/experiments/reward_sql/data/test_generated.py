@@ -15,6 +15,7 @@ from experiments.reward_sql.data.generated import VERSION, make_generated
 from experiments.reward_sql.data.questions import templates
 from experiments.reward_sql.data.schemas import HELD_OUT, SEEN
 from experiments.reward_sql.execution import SqlExecutor
+from harness.data.convert import left_out
 from harness.errors import ConfigurationError
 
 SIZES = {"train_size": 1500, "validation_size": 200, "test_size": 300}
@@ -164,3 +165,26 @@ def test_foreign_keys_hold(folder: Path, splits: Rows) -> None:
 def test_wrong_parameters_are_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="style='xml' is not one of compact, ddl"):
         make(tmp_path / "a", style="xml")
+
+
+def test_prompts_over_the_limit_are_an_error_with_counts(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigurationError,
+        match=r"prepare\.data\.max_prompt_length=20: 9 of 9 prompts of train are longer; the first one: the prompt has a",
+    ):
+        make(tmp_path, train_size=9, validation_size=1, test_size=1, max_prompt_length=20)
+
+
+def test_tables_left_out_are_counted(tmp_path: Path) -> None:
+    sizes = {"train_size": 30, "validation_size": 1, "test_size": 1}
+    rows = make(tmp_path, **sizes, max_prompt_length=120)["train"]
+    lost = [
+        int(found.group(1))
+        for row in rows
+        if (found := re.search(r"-- (\d+) more tables", row["prompt"][-1]["content"]))
+    ]
+    told = f"train: {len(lost)} of 30 prompts have lost tables to prepare.data.max_prompt_length, {sum(lost)} together"
+    assert lost
+    assert left_out(tmp_path)[0] == told
+    make(tmp_path / "whole", **sizes)
+    assert left_out(tmp_path / "whole") == []
