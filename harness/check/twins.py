@@ -41,7 +41,7 @@ def named_by(node: Mapping[str, Any], trusted: Sequence[str] = ()) -> Any:
 
 
 def twin_of(home: Home) -> Any:
-    """A function or class with the same parameters and methods.
+    """A function or class with the same parameters, methods and plain constants.
 
     Args:
         home: Where the component is defined.
@@ -58,11 +58,11 @@ def twin_of(home: Home) -> Any:
 
 
 def _changed_by(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
-    """Whether a decorator may give it another signature; those that register and those of classes do not."""
+    """Whether a decorator may give it another signature; those that register or mark do not."""
     names = [
         ast.unparse(each.func if isinstance(each, ast.Call) else each).split(".")[-1] for each in node.decorator_list
     ]
-    return any(not name.startswith("register") and name != "staticmethod" for name in names)
+    return any(not name.startswith(("register", "looks_at_data")) and name != "staticmethod" for name in names)
 
 
 def _class(node: ast.ClassDef, home: Home) -> type | None:
@@ -74,7 +74,18 @@ def _class(node: ast.ClassDef, home: Home) -> type | None:
     methods = {
         item.name: _function(item) for item in node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))
     }
-    return type(node.name, tuple(base for base in bases if base is not None and base is not object), methods)
+    constants = {
+        item.targets[0].id: ast.literal_eval(item.value)
+        for item in node.body
+        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name) and _is_literal(item.value)
+    }
+    given = (base for base in bases if base is not None and base is not object)
+    return type(node.name, tuple(given), {**constants, **methods})
+
+
+def _is_literal(node: ast.expr) -> bool:
+    """Whether it is a constant, or a tuple of some."""
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Tuple) and all(map(_is_literal, node.elts)))
 
 
 def _base(node: ast.expr, home: Home) -> type | None:
