@@ -121,8 +121,8 @@ def _rewards_that_grow(config: DictConfig) -> Iterator[Problem]:
     yield Problem(
         "algorithm",
         "reward_manager",
-        f"reward_manager ({node._target_}) rewards every token, and {named} sums a response's rewards: the longer the "
-        "response, the larger its reward.",
+        f"reward_manager ({node.get('_target_')}) rewards every token, and {named} sums a response's rewards: "
+        "the longer the response, the larger its reward.",
         "Choose an advantage by tokens, such as advantage_fn=sql_average_unique, or reward_manager=per_sample.",
         warning=True,
     )

@@ -129,11 +129,11 @@ def whole_entries(text: str) -> int:
     place = text.find("[") + 1
     while place:
         try:
-            _, end = decoder.raw_decode(text, SPACE.match(text, place).end())  # type: ignore[union-attr]  matches ""
+            _, end = decoder.raw_decode(text, _after_space(text, place))
         except json.JSONDecodeError:
             break
         count += 1
-        place = SPACE.match(text, end).end()  # type: ignore[union-attr]
+        place = _after_space(text, end)
         if text[place : place + 1] != ",":
             break
         place += 1
@@ -153,3 +153,8 @@ def _find(folder: Path, name: str) -> Path | None:
 def _places(folder: Path, name: str) -> list[Path]:
     """Where a name may lie: in the folder, or in one in there that is not an archive's of what macOS adds."""
     return [folder / name, *(path for path in sorted(folder.glob(f"*/{name}")) if path.parent.name != MACOS)]
+
+
+def _after_space(text: str, place: int) -> int:
+    found = SPACE.match(text, place)
+    return found.end() if found else place
