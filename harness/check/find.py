@@ -25,6 +25,7 @@ from harness.check.names import name_problems
 from harness.check.objective import objective_problems
 from harness.check.prime import prime_problems
 from harness.check.problem import Problem
+from harness.check.recipes import recipe_problems
 from harness.check.rewards import reward_problems
 from harness.check.run_place import run_place_problems
 from harness.check.targets import target_problems
@@ -155,6 +156,7 @@ def _files(config: DictConfig) -> Iterator[Problem]:
         for file in files if isinstance(files, ListConfig) else [files] if files else []:
             if not any(str(file).startswith(folder) for folder in made) and "://" not in str(file):
                 yield from _data_file(key, Path(str(file)).expanduser())
+    yield from recipe_problems(config)
     model = _value(config, "actor_rollout_ref.model.path")
     if model and str(model) not in made:
         yield from _model(str(model))

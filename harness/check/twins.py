@@ -115,8 +115,13 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Callable[..., Non
     return twin
 
 
+def _annotation(argument: ast.arg) -> Any:
+    """The type of a parameter as its source writes it."""
+    return ast.unparse(argument.annotation) if argument.annotation else _MISSING
+
+
 def signature(arguments: ast.arguments) -> inspect.Signature:
-    """Names, kinds and whether there is a default; what the default is does not matter."""
+    """Names, kinds, types as texts, and whether there is a default; what the default is does not matter."""
     positional = [*arguments.posonlyargs, *arguments.args]
     given = len(positional) - len(arguments.defaults)
     parameters = [
@@ -126,6 +131,7 @@ def signature(arguments: ast.arguments) -> inspect.Signature:
             if each in arguments.posonlyargs
             else inspect.Parameter.POSITIONAL_OR_KEYWORD,
             default=_MISSING if number < given else None,
+            annotation=_annotation(each),
         )
         for number, each in enumerate(positional)
     ]
@@ -133,7 +139,8 @@ def signature(arguments: ast.arguments) -> inspect.Signature:
         parameters.append(inspect.Parameter(arguments.vararg.arg, inspect.Parameter.VAR_POSITIONAL))
     for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         kind = inspect.Parameter.KEYWORD_ONLY
-        parameters.append(inspect.Parameter(each.arg, kind, default=_MISSING if default is None else None))
+        given_default = _MISSING if default is None else None
+        parameters.append(inspect.Parameter(each.arg, kind, default=given_default, annotation=_annotation(each)))
     if arguments.kwarg:
         parameters.append(inspect.Parameter(arguments.kwarg.arg, inspect.Parameter.VAR_KEYWORD))
     return inspect.Signature(parameters)

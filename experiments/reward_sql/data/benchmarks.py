@@ -27,6 +27,7 @@ from experiments.reward_sql.data.problems import ACTIONS, BadRow, account_of, se
 from experiments.reward_sql.data.prompt import STYLES, Cuts, PromptForm, PromptTooLong, TableInfo, read_schema
 from experiments.reward_sql.data.rows import sql_row
 from experiments.reward_sql.execution import Limits, SqlExecutor
+from harness.data import Folder
 from harness.data.convert import write_account
 from harness.data.parquet import Row, write_splits
 from harness.errors import ConfigurationError
@@ -38,9 +39,9 @@ def make_benchmark(
     path: Path,
     *,
     benchmark: str,
-    train: str,
-    dev: str,
-    test: str | None = None,
+    train: Folder,
+    dev: Folder,
+    test: Folder | None = None,
     train_size: int | None = None,
     dev_size: int | None = None,
     system: str | None = None,
