@@ -12,8 +12,13 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from string import Formatter
+
+from harness.errors import ConfigurationError
 
 STYLES = ("compact", "ddl")
+FIELDS = ("schema", "question", "evidence")
+BRACES = f"It may name {', '.join(f'{{{name}}}' for name in FIELDS)}; other braces are written twice."
 EXAMPLE_CHARACTERS = 40
 Messages = list[dict[str, str]]
 
@@ -83,6 +88,9 @@ class PromptForm:
         style: ``compact`` (a line a table) or ``ddl`` (CREATE TABLE with types, keys and example values).
         longest: Length that a prompt may have.
         length: Measures the messages.
+
+    Raises:
+        ConfigurationError: The prompt does not name ``{question}``, or names what there is not.
     """
 
     system: str | None
@@ -90,6 +98,20 @@ class PromptForm:
     style: str
     longest: int
     length: Callable[[Messages], int]
+
+    def __post_init__(self) -> None:
+        try:
+            named = {name for _, name, _, _ in Formatter().parse(self.prompt) if name is not None}
+        except ValueError as error:
+            raise ConfigurationError(f"prepare.data.prompt={self.prompt!r}: {error}.", BRACES) from error
+        if unknown := sorted(named - {*FIELDS}):
+            raise ConfigurationError(
+                f"prepare.data.prompt={self.prompt!r} names {{{unknown[0]}}}, which is nothing.", BRACES
+            )
+        if "question" not in named:
+            raise ConfigurationError(
+                f"prepare.data.prompt={self.prompt!r} does not show the question.", "Put {question} where it belongs."
+            )
 
     def write(self, tables: Sequence[TableInfo], question: str, evidence: str = "") -> tuple[Messages, int]:
         """The messages, and how many tables are left out.

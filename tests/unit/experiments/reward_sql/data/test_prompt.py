@@ -7,6 +7,7 @@ import pytest
 
 from experiments.reward_sql.data.length import length_of
 from experiments.reward_sql.data.prompt import PromptForm, PromptTooLong, TableInfo, ddl, least_mentioned, read_schema
+from harness.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -78,6 +79,21 @@ def test_too_long_a_prompt_loses_examples_then_tables_that_are_not_spoken_of(dat
 
     with pytest.raises(PromptTooLong, match="100 allowed"):
         form(100, "ddl").write(schema, "Which goods have a high price?")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("{schema}", "does not show the question"),
+        ("{schema} {question} {hint}", r"names \{hint\}, which is nothing"),
+        ("{schema} {question} {", "prepare.data.prompt=.*: "),
+        ("{schema} {question} {}", "names {}, which is nothing"),
+    ],
+)
+def test_a_prompt_has_to_show_the_question(prompt: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        PromptForm(None, prompt, "ddl", 100, len)
+    PromptForm(None, "{{like this}} {question}", "ddl", 100, len)
 
 
 def test_words_are_found_within_names(database: Path) -> None:
