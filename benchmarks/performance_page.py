@@ -196,7 +196,7 @@ def record_cost(result: dict[str, Any]) -> Iterable[str]:
     yield "## The record"
     step, validation = result["step"], result["validation"]
     row = [f"{step[key]:.2f} ms" for key in ("median_ms", "p99_ms", "last_tenth_median_ms")]
-    yield _table(
+    yield table(
         ["", "median", "99th percentile", "at the end", "size"],
         [
             [f"a step of {result['metrics']} metrics, {result['steps']:,} steps", *row, f"{step['bytes_a_step']:,} bytes"],
@@ -218,7 +218,7 @@ def tracking_overhead(result: dict[str, Any]) -> Iterable[str]:
         [states[mode], f"{ratio['step_s']:.2f}", f"{ratio['last_record_s']:.2f}"]
         for mode, ratio in result["ratio_to_none"].items()
     ]
-    yield _table(["W&B", "a step", "command to last step"], rows)
+    yield table(["W&B", "a step", "command to last step"], rows)
     yield _source(result["command"], result)
 
 

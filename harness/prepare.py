@@ -37,7 +37,7 @@ def prepare_all(config: DictConfig, announce: Callable[[str], None] = lambda sta
     Raises:
         ConfigurationError: A recipe cannot be built or fails.
     """
-    for name in missing_recipes(config):
+    for name in _in_order(missing_recipes(config), config):
         node = config.prepare[name]
         target = Path(node.path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +47,21 @@ def prepare_all(config: DictConfig, announce: Callable[[str], None] = lambda sta
                 _make(name, node, target, config)
                 for line in left_out(target):
                     announce(line)
+
+
+def _in_order(names: list[str], config: DictConfig) -> list[str]:
+    """The same with a recipe after those whose folder it is given, such as data that a model's tokenizer measures."""
+    paths = {name: str(config.prepare[name].path) for name in names}
+
+    def needed(name: str) -> set[str]:
+        given = {str(value) for key, value in config.prepare[name].items() if key != "path"}
+        return {other for other, path in paths.items() if other != name and path in given}
+
+    ordered: list[str] = []
+    while waiting := [name for name in names if name not in ordered]:
+        ready = [name for name in waiting if needed(name) <= {*ordered}]
+        ordered += ready[:1] or waiting[:1]  # a circle is for the recipes to tell
+    return ordered
 
 
 def _make(name: str, node: DictConfig, target: Path, config: DictConfig) -> None:

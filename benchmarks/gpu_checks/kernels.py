@@ -32,11 +32,15 @@ def errors(device: str) -> list[float]:
     positions = torch.cat([torch.arange(length, device=device) for length in LENGTHS])[None]
     ours = packed_attention(torch.nn.Module(), *packed, None, position_ids=positions)[0].transpose(1, 2)
     apart = zip(*(tensor.split(LENGTHS, 2) for tensor in exact), strict=True)
-    theirs = torch.cat([scaled_dot_product_attention(*each, is_causal=True, enable_gqa=True) for each in apart], 2)
+    theirs = torch.cat([scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True) for q, k, v in apart], 2)
     weights = torch.randn_like(theirs)
     (ours.float() * weights).sum().backward()
     (theirs * weights).sum().backward()
-    pairs = [(ours, theirs), *((mine.grad, other.grad) for mine, other in zip(packed, exact, strict=True))]
+    pairs = [(ours, theirs)]
+    for mine, other in zip(packed, exact, strict=True):
+        assert mine.grad is not None
+        assert other.grad is not None
+        pairs.append((mine.grad, other.grad))
     found = [float(((mine.float() - other).norm() / other.norm()).detach()) for mine, other in pairs]
     if not max(found) <= LARGEST_ERROR:  # nor NaN
         raise RuntimeError(f"packed sequences differ from each of them alone: relative errors {found}")
@@ -55,10 +59,13 @@ def milliseconds() -> dict[str, float]:
     }
 
 
-def _tensors(tokens: int, device: str) -> list[torch.Tensor]:
+def _tensors(tokens: int, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Queries, keys and values, ``[1, heads, tokens, 64]``, with three queries' heads to one of keys."""
-    shapes = [(1, heads, tokens, 64) for heads in (9, 3, 3)]
-    return [torch.randn(shape, device=device, dtype=torch.bfloat16, requires_grad=True) for shape in shapes]
+
+    def drawn(heads: int) -> torch.Tensor:
+        return torch.randn((1, heads, tokens, 64), device=device, dtype=torch.bfloat16, requires_grad=True)
+
+    return drawn(9), drawn(3), drawn(3)
 
 
 def _median(attend: Callable[[], torch.Tensor]) -> float:

@@ -63,7 +63,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--core_function", help="its name; by default algorithm.core_function of the file, "
                        "with the file's own algorithm")  # fmt: skip
     found.add_argument(
-        "--reward_manager", default="sql_process", help="per_sample, sql_process, sql_process_model or yours"
+        "--reward_manager",
+        help="per_sample, sql_process, sql_process_model or yours; by default sql_process where the "
+        "advantage goes by tokens (avg_unique, token_wise), else the algorithm's own, with the outcome as reward",
     )
     found.add_argument("--epochs", type=int, help="by default as the file says")
     return found
@@ -99,7 +101,7 @@ def manager_of(flags: argparse.Namespace, overrides: Sequence[str]) -> VERLTrain
         algorithm_type=None if as_file else flags.algorithm,
         core_algos_module=flags.core_algos or (ADVANTAGES if function else None),
         core_algos_function=function,
-        overrides=[*words_of(flags, config, own, overrides), *overrides],
+        overrides=[*words_of(flags, config, own, overrides, function), *overrides],
     )
 
 
@@ -119,13 +121,31 @@ def _is_of(config: Mapping[str, Any], algorithm: str) -> bool:
     return algorithm == (config.get("algorithm") or {}).get("adv_estimator", "grpo") == "grpo"
 
 
+def manager_for(flags: argparse.Namespace, function: str | None, overrides: Sequence[str]) -> str | None:
+    """The reward manager: the one that is asked for, else process rewards for the advantages that are made for them.
+
+    Others sum over tokens, so that the length of a response would decide; None leaves them the algorithm's own.
+    """
+    if flags.reward_manager:
+        return str(flags.reward_manager)
+    from experiments.reward_sql.process.manager import SqlProcessRewardManager
+
+    chosen = next((word.partition("=")[2] for word in overrides if word.startswith("advantage_fn=")), function or "")
+    return "sql_process" if chosen.endswith(SqlProcessRewardManager.by_token) else None
+
+
 def words_of(
-    flags: argparse.Namespace, config: Mapping[str, Any], own: Mapping[str, Any], overrides: Sequence[str] = ()
+    flags: argparse.Namespace,
+    config: Mapping[str, Any],
+    own: Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    function: str | None = None,
 ) -> list[str]:
     """The rewards, and the data and model where none are named, as overrides."""
     from harness.config.words import as_value, quoted
 
-    words = ["reward_fn=[sql_execution]", f"reward_manager={flags.reward_manager}"]
+    manager = manager_for(flags, function, overrides)
+    words = ["reward_fn=[sql_execution]", *([f"reward_manager={manager}"] if manager else [])]
     named = any(word.startswith(("model=", "actor_rollout_ref.model.path=")) for word in overrides)
     if not named and not ((config.get("actor_rollout_ref") or {}).get("model") or {}).get("path"):
         words.append("model=reward_sql_tiny")
@@ -136,14 +156,13 @@ def words_of(
     else:
         folder = quoted(str(flags.databases or databases_in(flags.data_path)))
     words.append(f"reward_fn.sql_execution.databases={folder}")
-    known = KEYS_OF.get(flags.reward_manager, ())
+    known = KEYS_OF.get(manager or "", ())
     for key, value in own.items():
         if key in known:
             words.append(f"{key}={as_value(value)}")
         else:
-            print(
-                f"{key}={value} of the file has no meaning for --reward_manager {flags.reward_manager}", file=sys.stderr
-            )
+            told = f"--reward_manager {manager}" if manager else "outcome rewards; --reward_manager sql_process has it"
+            print(f"{key}={value} of the file has no meaning for {told}", file=sys.stderr)
     return words
 
 

@@ -31,6 +31,7 @@ def algorithm_problems(config: DictConfig) -> Iterator[Problem]:
     yield from _greedy_baseline(config)
     yield from _weights_without_use(config)
     yield from _off_policy(config)
+    yield from _rewards_that_grow(config)
     try:
         Limits(**OmegaConf.to_container(config.scoring, resolve=True))
     except (ConfigurationError, TypeError) as error:
@@ -102,6 +103,29 @@ def _off_policy(config: DictConfig) -> Iterator[Problem]:
             key = f"actor_rollout_ref.actor.{name}"
             message = f"{key}={value}: OPO is strictly on-policy, and this makes several updates a step."
             yield Problem("algorithm", key, message, f"Use {wanted}.", value, warning=True)
+
+
+def _rewards_that_grow(config: DictConfig) -> Iterator[Problem]:
+    """A manager that rewards every token of a step undivided, and an advantage that sums over tokens.
+
+    The manager's class tells by ``by_token``: the ends of the names of the advantages that are meant for it. Advantages
+    of the user's own are not judged.
+    """
+    node = config.get("reward_manager") or {}
+    suited = getattr(named_by(node, config.get("trusted_modules") or ()), "by_token", ())
+    target = str((config.get("advantage_fn") or {}).get("_target_") or "")
+    known = not target or target.startswith(("harness.", "experiments.", "verl."))
+    if not suited or node.get("rm_coef") == 0 or not known or target.endswith(suited):
+        return
+    named = f"advantage_fn ({target})" if target else f"algorithm.adv_estimator={config.algorithm.adv_estimator}"
+    yield Problem(
+        "algorithm",
+        "reward_manager",
+        f"reward_manager ({node.get('_target_')}) rewards every token, and {named} sums a response's rewards: "
+        "the longer the response, the larger its reward.",
+        "Choose an advantage by tokens, such as advantage_fn=sql_average_unique, or reward_manager=per_sample.",
+        warning=True,
+    )
 
 
 def _weights_without_use(config: DictConfig) -> Iterator[Problem]:

@@ -28,6 +28,7 @@ from harness.check.objective import objective_problems
 from harness.check.plugins import plugin_problems
 from harness.check.prime import prime_problems
 from harness.check.problem import Problem
+from harness.check.recipes import recipe_problems
 from harness.check.rewards import reward_problems
 from harness.check.run_place import run_place_problems
 from harness.check.targets import target_problems
@@ -180,6 +181,7 @@ def _made_folders(config: DictConfig) -> list[str]:
 def _files(config: DictConfig) -> Iterator[Problem]:
     made = _made_folders(config)
     yield from data_problems(config, made)
+    yield from recipe_problems(config)
     model = _value(config, "actor_rollout_ref.model.path")
     if model and str(model) not in made:
         yield from _model(str(model))

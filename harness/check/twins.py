@@ -41,7 +41,7 @@ def named_by(node: Mapping[str, Any], trusted: Sequence[str] = ()) -> Any:
 
 
 def twin_of(home: Home) -> Any:
-    """A function or class with the same parameters and methods.
+    """A function or class with the same parameters, methods and plain constants.
 
     Args:
         home: Where the component is defined.
@@ -58,11 +58,11 @@ def twin_of(home: Home) -> Any:
 
 
 def _changed_by(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
-    """Whether a decorator may give it another signature; those that register and those of classes do not."""
+    """Whether a decorator may give it another signature; those that register or mark do not."""
     names = [
         ast.unparse(each.func if isinstance(each, ast.Call) else each).split(".")[-1] for each in node.decorator_list
     ]
-    return any(not name.startswith("register") and name != "staticmethod" for name in names)
+    return any(not name.startswith(("register", "looks_at_data")) and name != "staticmethod" for name in names)
 
 
 def _class(node: ast.ClassDef, home: Home) -> type | None:
@@ -74,7 +74,18 @@ def _class(node: ast.ClassDef, home: Home) -> type | None:
     methods = {
         item.name: _function(item) for item in node.body if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))
     }
-    return type(node.name, tuple(base for base in bases if base is not None and base is not object), methods)
+    constants = {
+        item.targets[0].id: ast.literal_eval(item.value)
+        for item in node.body
+        if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name) and _is_literal(item.value)
+    }
+    given = (base for base in bases if base is not None and base is not object)
+    return type(node.name, tuple(given), {**constants, **methods})
+
+
+def _is_literal(node: ast.expr) -> bool:
+    """Whether it is a constant, or a tuple of some."""
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Tuple) and all(map(_is_literal, node.elts)))
 
 
 def _base(node: ast.expr, home: Home) -> type | None:
@@ -104,8 +115,13 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Callable[..., Non
     return twin
 
 
+def _annotation(argument: ast.arg) -> Any:
+    """The type of a parameter as its source writes it."""
+    return ast.unparse(argument.annotation) if argument.annotation else _MISSING
+
+
 def signature(arguments: ast.arguments) -> inspect.Signature:
-    """Names, kinds and whether there is a default; what the default is does not matter."""
+    """Names, kinds, types as texts, and whether there is a default; what the default is does not matter."""
     positional = [*arguments.posonlyargs, *arguments.args]
     given = len(positional) - len(arguments.defaults)
     parameters = [
@@ -115,6 +131,7 @@ def signature(arguments: ast.arguments) -> inspect.Signature:
             if each in arguments.posonlyargs
             else inspect.Parameter.POSITIONAL_OR_KEYWORD,
             default=_MISSING if number < given else None,
+            annotation=_annotation(each),
         )
         for number, each in enumerate(positional)
     ]
@@ -122,7 +139,8 @@ def signature(arguments: ast.arguments) -> inspect.Signature:
         parameters.append(inspect.Parameter(arguments.vararg.arg, inspect.Parameter.VAR_POSITIONAL))
     for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
         kind = inspect.Parameter.KEYWORD_ONLY
-        parameters.append(inspect.Parameter(each.arg, kind, default=_MISSING if default is None else None))
+        given_default = _MISSING if default is None else None
+        parameters.append(inspect.Parameter(each.arg, kind, default=given_default, annotation=_annotation(each)))
     if arguments.kwarg:
         parameters.append(inspect.Parameter(arguments.kwarg.arg, inspect.Parameter.VAR_KEYWORD))
     return inspect.Signature(parameters)

@@ -108,16 +108,18 @@ def write_account(path: Path, origin: Mapping[str, Any], accounts: Mapping[str, 
 
 
 def left_out(path: Path) -> list[str]:
-    """What a data set's folder tells of rows that were left out, a line for each split and reason."""
+    """What a data set's folder tells of rows that were left out, a line for each split and reason, and its notes."""
     try:
-        splits = json.loads((path / "source.json").read_text()).get("splits", {})
+        told = json.loads((path / "source.json").read_text())
+        splits, notes = told.get("splits", {}), told.get("notes", [])
     except (OSError, ValueError):
         return []  # not a folder of this module
-    return [
+    lines = [
         f"{split}: {count} of {account['read']} rows left out: {reason}"
         for split, account in splits.items()
         for reason, count in account["left_out"].items()
     ]
+    return [*notes, *lines]
 
 
 def text(row: Mapping[str, Any], column: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.check.problem import Problem
 from harness.config.compose import resolve
+from harness.data.look import look_at_data
 from harness.errors import HarnessError
 from harness.launch.places import place_problems
 from harness.prepare import prepare_all
@@ -35,6 +36,10 @@ def deep_check(config: DictConfig, announce: Callable[[str], None]) -> tuple[lis
         prepare_all(config, announce)
     except HarnessError as error:
         return [], [Problem("prepare", "prepare", error.message, error.remedy)]
+    try:
+        look_at_data(config, announce)
+    except HarnessError as error:
+        return [], [Problem("data", "data", error.message, error.remedy)]
     _processor_alone()
     from harness.backend.rehearsal import rehearse
 

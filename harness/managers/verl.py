@@ -12,6 +12,7 @@ from harness.check.data_files import require_data
 from harness.check.find import require_valid
 from harness.config.classic import data_files, experiment_from
 from harness.config.written import written_keys
+from harness.data.look import look_at_data
 from harness.errors import Hang, HarnessError
 from harness.launch.again import give_up
 from harness.launch.record import as_another_run, open_run
@@ -204,6 +205,7 @@ class VERLTrainingManager(RLTrainingManager):
         def work(poll: Callable[[], None], announce: Callable[[str], None]) -> dict[str, Any]:
             prepare_all(config, announce)
             require_data(config)
+            look_at_data(config, announce)
             from harness.backend.train import run_training
 
             return run_training(config, poll, announce)

@@ -9,32 +9,39 @@ is run once, within the limits that a model's queries have.
 from __future__ import annotations
 
 import filecmp
-import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiments.reward_sql.data.layouts import BENCHMARKS, Entry, Layout, find_databases, read_entries, text_of
+from experiments.reward_sql.data.layouts import (
+    BENCHMARKS,
+    WRONG,
+    Entry,
+    Layout,
+    find_databases,
+    read_entries,
+    text_of,
+)
 from experiments.reward_sql.data.length import length_of
-from experiments.reward_sql.data.problems import ACTIONS, BadRow, settle
-from experiments.reward_sql.data.prompt import STYLES, PromptForm, PromptTooLong, TableInfo, read_schema
+from experiments.reward_sql.data.problems import ACTIONS, BadRow, account_of, settle
+from experiments.reward_sql.data.prompt import STYLES, Cuts, PromptForm, PromptTooLong, TableInfo, read_schema
 from experiments.reward_sql.data.rows import sql_row
 from experiments.reward_sql.execution import Limits, SqlExecutor
+from harness.data import Folder
+from harness.data.convert import write_account
 from harness.data.parquet import Row, write_splits
 from harness.errors import ConfigurationError
 
 EXAMPLES = 3  # values of a column that a prompt shows
-# What a text holds that was read in a wrong encoding: a replacement mark, a half of a pair, control characters.
-WRONG = re.compile("[\ufffd\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]")
 
 
 def make_benchmark(
     path: Path,
     *,
     benchmark: str,
-    train: str,
-    dev: str,
-    test: str | None = None,
+    train: Folder,
+    dev: Folder,
+    test: Folder | None = None,
     train_size: int | None = None,
     dev_size: int | None = None,
     system: str | None = None,
@@ -47,6 +54,8 @@ def make_benchmark(
     processes: int = 2,
 ) -> None:
     """Write ``train.parquet``, ``validation.parquet`` (the dev set) and maybe ``test.parquet``, beside ``databases/``.
+
+    ``source.json`` has how many rows of each split were left out and why, ``bad_rows.jsonl`` which.
 
     Args:
         path: Empty folder to fill.
@@ -66,8 +75,8 @@ def make_benchmark(
         processes: Processes that run gold queries.
 
     Raises:
-        ConfigurationError: A file is missing or broken, a parameter has a wrong value, or rows cannot be trained on
-            and are an error.
+        ConfigurationError: A file is missing or broken, a parameter has a wrong value, rows cannot be trained on and
+            are an error, or nothing of a split is left.
     """
     for key, value, allowed in (
         ("benchmark", benchmark, BENCHMARKS),
@@ -84,21 +93,30 @@ def make_benchmark(
     databases.mkdir()
     splits: dict[str, list[Row]] = {}
     bad: list[BadRow] = []
-    total = 0
+    notes: list[str] = []
+    found: dict[str, tuple[int, list[BadRow], str]] = {}
     sizes = {"train": train_size, "validation": dev_size}
     for split, folder in {"train": train, "validation": dev, "test": test}.items():
         if folder is None:
             continue
         layout, place = layouts[split], Path(folder).expanduser()
         entries = read_entries(layout, place)[: sizes.get(split)]
-        total += len(entries)
+        wrong: list[BadRow] = []
         writer = _Writer(benchmark, split, layout, find_databases(layout, place), databases, form)
-        sound = list(writer.sound(entries, bad))
+        sound = list(writer.sound(entries, wrong))
         with SqlExecutor(databases, limits=Limits(seconds=seconds), processes=processes) as executor:
-            splits[split] = list(writer.rows(sound, executor, bad))
-    bad.sort(key=lambda row: (row.file, row.row))
-    settle(bad, total, bad_rows, path / "bad_rows.jsonl")
+            splits[split] = list(writer.rows(sound, executor, wrong))
+        found[split] = (len(entries), sorted(wrong, key=lambda row: (row.file, row.row)), str(place))
+        bad += found[split][1]
+        if line := writer.cuts.line(len(splits[split])):
+            notes.append(f"{split}: {line}")
+    settle(bad, sum(count for count, _, _ in found.values()), bad_rows, path / "bad_rows.jsonl")
+    accounts = {
+        split: account_of(count, len(splits[split]), wrong, split, folder)
+        for split, (count, wrong, folder) in found.items()
+    }
     write_splits(path, splits)
+    write_account(path, {"source": benchmark, "bad_rows": "bad_rows.jsonl", "notes": notes}, accounts)
 
 
 class _Writer:
@@ -113,6 +131,7 @@ class _Writer:
         self.originals = originals
         self.databases = databases
         self.form = form
+        self.cuts = Cuts()
         self.schemas: dict[str, list[TableInfo] | str] = {}
 
     def sound(self, entries: list[Entry], bad: list[BadRow]) -> Iterator[Entry]:
@@ -148,7 +167,7 @@ class _Writer:
         for key in ("question", "db_id", self.layout.sql):
             if not text_of(content, key):
                 return "entry", f"there is no {key}"
-        for key in ("question", "evidence", "db_id", self.layout.sql):
+        for key in ("question", "evidence", "db_id", "difficulty", "question_id", self.layout.sql):
             if found := WRONG.search(text_of(content, key)):
                 return "encoding", f"{key} holds {found.group()!a}"
         schema = self._schema(content["db_id"])
@@ -186,6 +205,7 @@ class _Writer:
         assert not isinstance(schema, str)
         question, evidence = text_of(content, "question"), text_of(content, "evidence")
         messages, dropped = self.form.write(schema, question, evidence)
+        self.cuts.count(dropped)
         return sql_row(
             identity=f"{self.split}-{content.get('question_id', f'{entry.file}:{entry.place}')}",
             source=self.source,

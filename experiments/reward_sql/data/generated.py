@@ -19,15 +19,17 @@ from pathlib import Path
 from experiments.reward_sql.data.databases import make_database
 from experiments.reward_sql.data.filters import Scene, Values
 from experiments.reward_sql.data.length import length_of
-from experiments.reward_sql.data.prompt import STYLES, PromptForm, TableInfo, read_schema
+from experiments.reward_sql.data.prompt import STYLES, Cuts, PromptForm, PromptTooLong, TableInfo, read_schema
 from experiments.reward_sql.data.questions import Question, ask, templates
 from experiments.reward_sql.data.rows import sql_row
 from experiments.reward_sql.data.schemas import HELD_OUT, SEEN, tables_of
+from harness.data.convert import write_account
 from harness.data.parquet import Row, write_splits
 from harness.errors import ConfigurationError
 
 VERSION = 2  # of what the modules beside this one make; the cache knows them by this number
 SOURCES = {"train": "generated", "validation": "held_out_templates", "test": "held_out_databases"}
+CHARACTERS_PER_TOKEN = 2.5  # names here are ordinary words: with today's tokenizers there are about three
 FRUITLESS = 20_000  # tries in a row without a new question after which there are none left
 
 
@@ -47,6 +49,8 @@ def make_generated(
 ) -> None:
     """Write ``databases/``, ``train.parquet``, ``validation.parquet`` and ``test.parquet``.
 
+    ``source.json`` tells how many prompts have lost tables to ``max_prompt_length``.
+
     Args:
         path: Empty folder to fill.
         train_size: Questions to train on; all are different.
@@ -61,17 +65,26 @@ def make_generated(
         difficulties: Which of easy, medium, hard and extra to ask; all if not given.
 
     Raises:
-        ConfigurationError: A parameter has a wrong value, or there are not so many different questions.
+        ConfigurationError: A parameter has a wrong value, there are not so many different questions, or prompts are
+            over the limit with a single table.
     """
     if style not in STYLES:
         raise ConfigurationError(f"prepare.data.style={style!r} is not one of {', '.join(STYLES)}.")
     sizes = {"train": train_size, "validation": validation_size, "test": test_size}
-    form = PromptForm(system, prompt, style, max_prompt_length, length_of(tokenizer))
-    write_splits(path, generated_rows(path / "databases", sizes, form, seed, difficulties))
+    form = PromptForm(system, prompt, style, max_prompt_length, length_of(tokenizer, characters=CHARACTERS_PER_TOKEN))
+    cuts = {split: Cuts() for split in sizes}
+    write_splits(path, generated_rows(path / "databases", sizes, form, seed, difficulties, cuts))
+    notes = [f"{split}: {line}" for split, each in cuts.items() if (line := each.line(sizes[split]))]
+    write_account(path, {"source": "generated", "notes": notes}, {})
 
 
 def generated_rows(
-    databases: Path, sizes: Mapping[str, int], form: PromptForm, seed: int, difficulties: Mapping[str, bool] | None
+    databases: Path,
+    sizes: Mapping[str, int],
+    form: PromptForm,
+    seed: int,
+    difficulties: Mapping[str, bool] | None,
+    cuts: Mapping[str, Cuts] | None = None,
 ) -> dict[str, list[Row]]:
     """The rows of each split; the databases are made in a folder that is not there yet.
 
@@ -81,6 +94,7 @@ def generated_rows(
         form: How prompts are written.
         seed: As in `make_generated`.
         difficulties: As there.
+        cuts: Split → takes what became of its prompts.
 
     Raises:
         ConfigurationError: As there.
@@ -89,12 +103,19 @@ def generated_rows(
     world = {db_id: World(make_database(databases, db_id, seed), db_id) for db_id in (*SEEN, *HELD_OUT)}
     splits = {}
     for split, size in sizes.items():
-        rows = _rows(split, world, form, allowed, random.Random(f"{seed} {split}"))
+        cut = (cuts or {}).get(split) or Cuts()
+        rows = _rows(split, world, form, allowed, random.Random(f"{seed} {split}"), cut)
         splits[split] = list(islice(rows, size))
         if len(splits[split]) < size:
             raise ConfigurationError(
                 f"prepare.data.{split}_size={size}: there are only about {len(splits[split])} such questions.",
                 "Lower it, or allow more difficulties.",
+            )
+        if cut.too_long:
+            raise ConfigurationError(
+                f"prepare.data.max_prompt_length={form.longest}: {cut.too_long} of {size} prompts of {split} are "
+                f"longer; the first one: {cut.example}.",
+                "Allow longer prompts with data.max_prompt_length, or shorten prepare.data.prompt or system.",
             )
     return splits
 
@@ -142,7 +163,7 @@ class World:
 
 
 def _rows(
-    split: str, world: Mapping[str, World], form: PromptForm, allowed: set[str], draw: random.Random
+    split: str, world: Mapping[str, World], form: PromptForm, allowed: set[str], draw: random.Random, cut: Cuts
 ) -> Iterator[Row]:
     """Different questions of a split, its databases and templates in turn."""
     db_ids = list(HELD_OUT if split == "test" else SEEN)
@@ -159,7 +180,12 @@ def _rows(
             fruitless = 0
             asked.add((db_id, question.text))
             index = len(asked) - 1
-            messages, _ = form.write(world[db_id].schema, question.text)
+            try:
+                messages, dropped = form.write(world[db_id].schema, question.text)
+                cut.count(dropped)
+            except PromptTooLong as problem:  # goes on, so that all are counted
+                messages = []
+                cut.leave_out(problem)
             yield sql_row(
                 identity=f"{split}-{index}",
                 source=SOURCES[split],

@@ -3,18 +3,28 @@
 BIRD: ``train.json`` beside ``train_databases/``, and ``dev.json`` (or mini-dev's ``mini_dev_sqlite.json``) beside
 ``dev_databases/``; https://bird-bench.github.io. Spider: ``train_spider.json``, ``train_others.json`` and ``dev.json``
 beside ``database/``, ``test.json`` beside ``test_database/``; https://yale-lily.github.io/spider. Both keep a database
-at ``<db_id>/<db_id>.sqlite``. The schema is read from the databases themselves, so ``tables.json`` is not needed.
+at ``<db_id>/<db_id>.sqlite``; their folder may be called ``databases`` in either. The schema is read from the
+databases themselves, so ``tables.json`` is not needed.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError
+
+# What a text holds that was read in a wrong encoding: a replacement mark, a half of a pair, control characters.
+WRONG = re.compile("[\ufffd\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]")
+
+PLAIN = "databases"  # the folder of databases in every layout, where the archive's own is not there
+MACOS = "__MACOSX"
+SPACE = re.compile(r"\s*")
+NEAR = 30  # characters shown on either side of where JSON breaks
 
 
 @dataclass(frozen=True)
@@ -61,12 +71,13 @@ def find_databases(layout: Layout, folder: Path) -> Path:
     Raises:
         ConfigurationError: There is none.
     """
-    for name in layout.databases:
-        for path in (folder / name, *sorted(folder.glob(f"*/{name}"))):
+    names = (*layout.databases, PLAIN)
+    for name in names:
+        for path in _places(folder, name):
             if path.is_dir():
                 return path
     raise ConfigurationError(
-        f"{folder} holds no folder {' or '.join(layout.databases)}.",
+        f"{folder} holds no folder {' or '.join(names)}.",
         "Unpack the benchmark's archive of databases there, or name the folder that holds it.",
     )
 
@@ -87,24 +98,46 @@ def read_entries(layout: Layout, folder: Path) -> list[Entry]:
 
 
 def read_json(path: Path) -> Sequence[Any]:
-    """A file's list.
+    """A file's list. Bytes that are no UTF-8 become halves of pairs, which `WRONG` finds in their entries.
 
     Raises:
-        ConfigurationError: It is no UTF-8, no JSON or no list.
+        ConfigurationError: It is no JSON, or no list with an entry.
     """
+    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(
-            f"{path} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}.", "Convert it to UTF-8."
-        ) from error
+        content = json.loads(text)
     except json.JSONDecodeError as error:
+        whole, near = whole_entries(text), text[max(0, error.pos - NEAR) : error.pos + NEAR]
         raise ConfigurationError(
-            f"{path} is broken JSON: {error.msg} in line {error.lineno}, column {error.colno}.", "Download it again."
+            f"{path} is broken JSON in line {error.lineno}, column {error.colno}, after {whole} whole entries, the "
+            f"last of which is number {whole - 1} from 0: {error.msg} near {near!a}."
+            if whole
+            else f"{path} is broken JSON in line {error.lineno}, column {error.colno}, in its first entry: "
+            f"{error.msg} near {near!a}.",
+            "Download it again, or mend it there.",
         ) from error
     if not isinstance(content, list):
         raise ConfigurationError(f"{path} holds no list of questions but a {type(content).__name__}.")
+    if not content:
+        raise ConfigurationError(f"{path} holds an empty list.", "Download it again, or name another folder.")
     return content
+
+
+def whole_entries(text: str) -> int:
+    """How many entries of a broken list can be read before the one that cannot."""
+    decoder, count = json.JSONDecoder(), 0
+    place = text.find("[") + 1
+    while place:
+        try:
+            _, end = decoder.raw_decode(text, _after_space(text, place))
+        except json.JSONDecodeError:
+            break
+        count += 1
+        place = _after_space(text, end)
+        if text[place : place + 1] != ",":
+            break
+        place += 1
+    return count
 
 
 def text_of(content: Mapping[str, Any], key: str) -> str:
@@ -114,4 +147,14 @@ def text_of(content: Mapping[str, Any], key: str) -> str:
 
 
 def _find(folder: Path, name: str) -> Path | None:
-    return next((path for path in (folder / name, *sorted(folder.glob(f"*/{name}"))) if path.is_file()), None)
+    return next((path for path in _places(folder, name) if path.is_file()), None)
+
+
+def _places(folder: Path, name: str) -> list[Path]:
+    """Where a name may lie: in the folder, or in one in there that is not an archive's of what macOS adds."""
+    return [folder / name, *(path for path in sorted(folder.glob(f"*/{name}")) if path.parent.name != MACOS)]
+
+
+def _after_space(text: str, place: int) -> int:
+    found = SPACE.match(text, place)
+    return found.end() if found else place

@@ -7,27 +7,32 @@ from collections.abc import Callable
 
 from harness.errors import ConfigurationError
 
-CHARACTERS_PER_TOKEN = 2.5  # schemas have about three with the tokenizers of today's models; templates add some
+# On the safe side: names in many short parts have fewer than two (SmolLM2: 1.8), ordinary schemas about three.
+CHARACTERS_PER_TOKEN = 1.5
 
 
-def length_of(tokenizer: str | None) -> Callable[[list[dict[str, str]]], int]:
+def length_of(
+    tokenizer: str | None, key: str = "prepare.data.tokenizer", characters: float = CHARACTERS_PER_TOKEN
+) -> Callable[[list[dict[str, str]]], int]:
     """A function that measures messages in tokens.
 
     Args:
         tokenizer: Model folder or hub name; None estimates, on the safe side for models of today.
+        key: What named it, for the message.
+        characters: Characters a token of the estimate.
 
     Raises:
         ConfigurationError: The tokenizer cannot be loaded.
     """
     if tokenizer is None:
-        return lambda messages: math.ceil(sum(len(m["content"]) for m in messages) / CHARACTERS_PER_TOKEN)
+        return lambda messages: math.ceil(sum(len(m["content"]) for m in messages) / characters)
     from transformers import AutoTokenizer
 
     try:
         loaded = AutoTokenizer.from_pretrained(tokenizer)
     except (OSError, ValueError) as error:
         raise ConfigurationError(
-            f"prepare.data.tokenizer={tokenizer} cannot be loaded: {error}",
+            f"{key}={tokenizer} cannot be loaded: {error}",
             "Give a model folder or hub name, or null to estimate lengths.",
         ) from error
 

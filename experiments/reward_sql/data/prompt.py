@@ -12,14 +12,51 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from string import Formatter
+
+from harness.errors import ConfigurationError
 
 STYLES = ("compact", "ddl")
+FIELDS = ("schema", "question", "evidence")
+BRACES = f"It may name {', '.join(f'{{{name}}}' for name in FIELDS)}; other braces are written twice."
 EXAMPLE_CHARACTERS = 40
 Messages = list[dict[str, str]]
 
 
 class PromptTooLong(Exception):
     """A prompt is over the length with a single table."""
+
+
+@dataclass
+class Cuts:
+    """What became of a split's prompts.
+
+    Attributes:
+        too_long: How many are over the length with a single table.
+        example: What is told of the first of them.
+        shortened: How many have lost tables.
+        tables: How many tables they have lost together.
+    """
+
+    too_long: int = 0
+    example: str = ""
+    shortened: int = 0
+    tables: int = 0
+
+    def count(self, dropped: int) -> None:
+        """Count a prompt by how many tables it has lost."""
+        self.shortened += dropped > 0
+        self.tables += dropped
+
+    def leave_out(self, problem: PromptTooLong) -> None:
+        """Count a prompt that is too long."""
+        self.too_long += 1
+        self.example = self.example or str(problem)
+
+    def line(self, prompts: int) -> str:
+        """How many prompts have lost tables; "" where none has."""
+        told = f"{self.shortened} of {prompts} prompts have lost tables to prepare.data.max_prompt_length"
+        return f"{told}, {self.tables} together" if self.shortened else ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +88,9 @@ class PromptForm:
         style: ``compact`` (a line a table) or ``ddl`` (CREATE TABLE with types, keys and example values).
         longest: Length that a prompt may have.
         length: Measures the messages.
+
+    Raises:
+        ConfigurationError: The prompt does not name ``{question}``, or names what there is not.
     """
 
     system: str | None
@@ -58,6 +98,20 @@ class PromptForm:
     style: str
     longest: int
     length: Callable[[Messages], int]
+
+    def __post_init__(self) -> None:
+        try:
+            named = {name for _, name, _, _ in Formatter().parse(self.prompt) if name is not None}
+        except ValueError as error:
+            raise ConfigurationError(f"prepare.data.prompt={self.prompt!r}: {error}.", BRACES) from error
+        if unknown := sorted(named - {*FIELDS}):
+            raise ConfigurationError(
+                f"prepare.data.prompt={self.prompt!r} names {{{unknown[0]}}}, which is nothing.", BRACES
+            )
+        if "question" not in named:
+            raise ConfigurationError(
+                f"prepare.data.prompt={self.prompt!r} does not show the question.", "Put {question} where it belongs."
+            )
 
     def write(self, tables: Sequence[TableInfo], question: str, evidence: str = "") -> tuple[Messages, int]:
         """The messages, and how many tables are left out.

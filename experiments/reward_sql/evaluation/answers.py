@@ -42,6 +42,7 @@ class Answer:
         result: What came of its SQL; None where it has none.
         right: Whether the result is the gold's.
         steps: Its steps, each with its score.
+        blind: The steps' scores without what a scorer sees of the gold query, as one of several responses is chosen by.
     """
 
     index: int
@@ -53,11 +54,17 @@ class Answer:
     result: Result | None
     right: bool
     steps: tuple[tuple[str, float], ...]
+    blind: tuple[float, ...]
 
     @property
     def scores(self) -> list[float]:
         """The scores of its steps; 0 where it has none."""
         return [score for _, score in self.steps] or [0.0]
+
+    @property
+    def choice_scores(self) -> list[float]:
+        """The scores that one of several responses is chosen by; 0 where it has no steps."""
+        return list(self.blind) or [0.0]
 
 
 class Judge:
@@ -78,6 +85,7 @@ class Judge:
         self.executor = open_databases(str(node.databases), float(node.seconds))
         scorer = OmegaConf.select(whole, "reward_manager.scorer")
         self.scorer: StepScorer = instantiate(scorer, "reward_manager.scorer") if scorer else StepRules()
+        self.blind: StepScorer = getattr(self.scorer, "without_gold", lambda: self.scorer)()
 
     def answer(self, generation: Generation, row: Mapping[str, Any]) -> Answer:
         """Execute and score one response.
@@ -91,16 +99,19 @@ class Judge:
         wanted, found = self.executor.execute(db_id, gold), find_sql(generation.output)
         result, right = None, False
         steps: tuple[tuple[str, float], ...] = ()
+        blind: tuple[float, ...] = ()
         if found is not None:
             parts = steps_of(found.text)
             results = step_results(self.executor, db_id, parts)
             scores = self.scorer.score(generation.input, found.text, parts, results, gold)
+            same = self.blind is self.scorer  # a model's answer is not asked for twice
+            blind = tuple(scores if same else self.blind.score(generation.input, found.text, parts, results, gold))
             result = self.executor.execute(db_id, found.text)
             right = result.ok and wanted.ok and same_rows(result.rows, wanted.rows, self.rules, gold_order(gold))
             steps = tuple((found.text[p.start : p.end].strip(), score) for p, score in zip(parts, scores, strict=True))
         groups = {name: str(value) for name in GROUPS if (value := row.get(name, extra.get(name))) is not None}
         question = str(extra.get("question") or generation.input)
-        return Answer(generation.index, groups, question, gold, wanted, generation.output, result, right, steps)
+        return Answer(generation.index, groups, question, gold, wanted, generation.output, result, right, steps, blind)
 
 
 def answers_of(run: RunFolder) -> list[Answer]:

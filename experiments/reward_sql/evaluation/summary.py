@@ -13,6 +13,7 @@ from experiments.reward_sql.evaluation.figures import STRATEGIES, best_of, ks, p
 from harness.report.statistics import mean_interval
 
 MOST_IN_A_GROUP = 30  # different values, after which a table by them says nothing
+SOURCE, DIFFICULTY = "data_source", "difficulty"
 Table = list[dict[str, Any]]
 
 
@@ -25,7 +26,11 @@ def summary(greedy: Sequence[Answer], sampled: Sequence[Answer]) -> dict[str, An
     """
     return {
         "greedy": {"all": share(greedy), **by_groups(greedy, share)},
-        "sampled": {"all": by_k(sampled), **by_groups(sampled, lambda answers: by_k(answers)[-1])},
+        "sampled": {
+            "all": by_k(sampled),
+            **by_groups(sampled, lambda answers: by_k(answers)[-1:]),
+            **by_groups(sampled, by_k, [SOURCE]),
+        },
     }
 
 
@@ -46,21 +51,28 @@ def share(answers: Sequence[Answer]) -> dict[str, float]:
     }
 
 
-def by_groups(answers: Sequence[Answer], figures: Callable[[list[Answer]], Any]) -> dict[str, dict[str, Any]]:
-    """The figures for each value of each group, such as ``difficulty``; groups of one value, or too many, left out."""
+def by_groups(
+    answers: Sequence[Answer], figures: Callable[[list[Answer]], Any], groups: Sequence[str] = GROUPS
+) -> dict[str, dict[str, Any]]:
+    """The figures for each value of each group; groups of one value, or too many, left out.
+
+    Difficulties are those of one source each: held-out templates and held-out databases are not to be pooled.
+    """
+    several = len({each.groups.get(SOURCE) for each in answers}) > 1
     tables = {}
-    for name in GROUPS:
+    for name in groups:
+        parts = (SOURCE, name) if several and name == DIFFICULTY else (name,)
         found: dict[str, list[Answer]] = defaultdict(list)
         for each in answers:
-            if name in each.groups:
-                found[each.groups[name]].append(each)
+            if all(part in each.groups for part in parts):
+                found[" · ".join(each.groups[part] for part in parts)].append(each)
         if 1 < len(found) <= MOST_IN_A_GROUP:
-            tables[name] = {value: figures(found[value]) for value in sorted(found)}
+            tables[" × ".join(parts)] = {value: figures(found[value]) for value in sorted(found)}
     return tables
 
 
 def by_k(answers: Sequence[Answer]) -> Table:
-    """pass@k and best of k, by each way to make one score of the steps'."""
+    """pass@k and best of k, by each way to make one score of the steps', which see nothing of the gold query."""
     prompts: dict[int, list[Answer]] = defaultdict(list)
     for each in answers:
         prompts[each.index].append(each)
@@ -73,7 +85,8 @@ def by_k(answers: Sequence[Answer]) -> Table:
         }
         for name, strategy in STRATEGIES.items():
             chosen = [
-                best_of(_right(group), [strategy(each.scores) for each in group], k) for group in prompts.values()
+                best_of(_right(group), [strategy(answer.choice_scores) for answer in group], k)
+                for group in prompts.values()
             ]
             row[name] = float(np.mean(chosen))
         table.append(row)

@@ -39,7 +39,13 @@ class SqlProcessRewardManager(PerSampleRewardManager):
         rm_coef: Weight of a step's score.
         reward_coef: Weight of the outcome.
         seconds: Longest time a step may take to be executed.
+
+    Attributes:
+        by_token: Ends of the names of the advantages that are meant for a reward on every token; with others of this
+            project `harness check` warns.
     """
+
+    by_token = ("average_unique", "avg_unique", "token_wise", "token_wise_advantage")
 
     def __init__(
         self,

@@ -67,6 +67,16 @@ class StepRules:
         ]
         return scores + [0.0] * (len(steps) - sound)
 
+    def without_gold(self) -> StepRules:
+        """The same without ``linked``, the part that sees the gold query; the other weights sum to 1 again."""
+        rest = self.runs + self.rows + self.used
+        if rest <= 0:
+            raise ConfigurationError(
+                f"reward_manager.scorer.linked={self.linked}: without the part of the gold query no weight is left.",
+                "Give runs, rows or used a weight, so that responses can be chosen without the gold query.",
+            )
+        return StepRules(self.runs / rest, self.rows / rest, self.used / rest, 0.0)
+
     def _score(self, result: Result, used: bool, linked: float) -> float:
         rows = any(value is not None for row in result.rows for value in row)
         return self.runs + self.rows * rows + self.used * used + self.linked * linked

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from experiments.reward_sql.data.check import look_at_rows
 from experiments.reward_sql.databases import database_of, gold_result, open_databases
 from experiments.reward_sql.sql.comparison import Rules, same_rows
 from experiments.reward_sql.sql.gold import gold_order
 from experiments.reward_sql.sql.response import find_sql
+from harness.data.look import looks_at_data
 
 
+@looks_at_data(look_at_rows)
 def sql_execution(
     input_text: str,
     response_text: str,

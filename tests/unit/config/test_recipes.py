@@ -59,6 +59,16 @@ def test_making_happens_once(module: Path, tmp_path: Path) -> None:
     assert len(said) == 1
 
 
+def test_a_recipe_comes_after_those_whose_folder_it_is_given(module: Path, tmp_path: Path) -> None:
+    data, model = str(tmp_path / "data"), str(tmp_path / "model")
+    config = OmegaConf.create(
+        {"prepare": {"data": node(model, data), "model": node("x", model)}, "trusted_modules": ["recipe_of_test"]}
+    )
+    said: list[str] = []
+    prepare_all(config, said.append)
+    assert [line.split()[2] for line in said] == ["model", "data"]
+
+
 def test_a_failing_recipe_leaves_nothing_that_looks_finished(module: Path, tmp_path: Path) -> None:
     config = configuration(tmp_path, "bad")
     with pytest.raises(

@@ -31,8 +31,8 @@ def test_the_file_has_the_classic_sections() -> None:
     [
         (
             [],
-            ["reward_fn=[sql_execution]", "reward_manager=sql_process", "model=reward_sql_tiny", "data=reward_sql_generated",
-             "reward_fn.sql_execution.databases=${prepare.data.path}/databases", "reward_manager.rm_coef=0.5"],
+            ["reward_fn=[sql_execution]", "model=reward_sql_tiny", "data=reward_sql_generated",
+             "reward_fn.sql_execution.databases=${prepare.data.path}/databases"],
         ),
         (
             ["--data_path", "data/my set", "--reward_manager", "sql_process_model"],
@@ -41,7 +41,7 @@ def test_the_file_has_the_classic_sections() -> None:
              "reward_manager.scorer.url='http://there:1/score'"],
         ),
         (
-            ["--databases", "bird"],  # of data that the overrides name
+            ["--databases", "bird", "--reward_manager", "sql_process"],  # of data that the overrides name
             ["reward_fn=[sql_execution]", "reward_manager=sql_process", "model=reward_sql_tiny", "data=reward_sql_generated",
              "reward_fn.sql_execution.databases=bird", "reward_manager.rm_coef=0.5"],
         ),
@@ -61,6 +61,26 @@ def test_flags_become_words(flags: list[str], wanted: list[str], capsys: pytest.
     assert ("reward_manager.rm_coef=0.5 of the file has no meaning for --reward_manager per_sample" in told) == (
         "per_sample" in flags
     )
+    assert ("reward_manager.rm_coef=0.5 of the file has no meaning for outcome rewards" in told) == (not flags)
+
+
+@pytest.mark.parametrize(
+    ("words", "manager"),
+    [
+        ([], "sql_process"),  # the file's own advantage is avg_unique
+        (["--core_function", "compute_token_wise_advantage"], "sql_process"),
+        (["--core_function", "compute_weighted_grpo_advantage"], None),
+        (["--algorithm", "rloo"], None),
+        (["--algorithm", "rloo", "advantage_fn=sql_average_unique"], "sql_process"),
+        (["--core_function", "compute_weighted_grpo_advantage", "--reward_manager", "sql_process"], "sql_process"),
+    ],
+)
+def test_process_rewards_are_for_the_advantages_that_are_made_for_them(words: list[str], manager: str | None) -> None:
+    flags, overrides = train_verl.parser().parse_known_args(words)
+    config = train_verl.manager_of(flags, overrides).get_config()
+    assert str(config.reward_manager.get("_target_")).endswith("SqlProcessRewardManager") is (manager is not None)
+    warned = [problem for problem in find_problems(config) if "rewards every token" in problem.message]
+    assert [problem.warning for problem in warned] == [True] * ("weighted" in str(words) and manager is not None)
 
 
 def test_a_model_of_the_files_own_is_kept() -> None:

@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 from experiments.reward_sql.data.benchmarks import make_benchmark
 from experiments.reward_sql.execution import SqlExecutor
+from harness.data.convert import left_out
 from harness.errors import ConfigurationError
 
 BIRD = {"benchmark": "bird", "seconds": 2, "processes": 1}
@@ -106,6 +107,20 @@ def test_spider_is_read_from_its_own_files(tmp_path: Path) -> None:
     assert splits["test"][0]["data_source"] == "spider"
 
 
+def test_databases_may_be_called_so_and_what_macos_adds_is_passed_over(tmp_path: Path) -> None:
+    folder = tmp_path / "bird"
+    make_database(folder / "unpacked" / "databases", "schools_db")
+    for name in ("train", "dev"):
+        (folder / "unpacked" / f"{name}.json").write_text(json.dumps([bird_entry()]))
+        (folder / "__MACOSX").mkdir(exist_ok=True)
+        (folder / "__MACOSX" / f"{name}.json").write_bytes(b"\x00\x05\x16")
+    (folder / "__MACOSX" / "train_databases").mkdir()
+
+    splits = make(tmp_path / "made", {**BIRD, "train": str(folder), "dev": str(folder)})
+
+    assert {split: len(rows) for split, rows in splits.items()} == {"train": 1, "validation": 1}
+
+
 BAD: list[tuple[str, Any, str]] = [
     ("entry", "text", "a str instead of an object"),
     ("entry", bird_entry(question=" "), "there is no question"),
@@ -173,21 +188,36 @@ def test_bad_rows_may_be_left_out(tmp_path: Path, with_bad_rows: dict[str, Any])
     assert [row["extra_info"]["question"] for row in splits["train"]] == ["How many schools are there?", "Again?"]
     assert [row["extra_info"]["idx"] for row in splits["train"]] == [0, 1]
     assert len((tmp_path / "made" / "bad_rows.jsonl").read_text().splitlines()) == len(BAD)
+    told = left_out(tmp_path / "made")  # what `harness train` tells after making the data
+    total = len(BAD) + 2
+    assert f"train: 4 of {total} rows left out: a database that is missing or cannot be read" in told
+    assert f"train: 1 of {total} rows left out: a prompt over the limit" in told
+    assert not [line for line in told if line.startswith("validation")]
 
 
-def test_a_data_set_of_nothing_but_bad_rows_is_an_error(tmp_path: Path) -> None:
-    parameters = write_bird(tmp_path / "bird", [bird_entry(SQL="x")], [bird_entry(SQL="y")])
+def test_a_split_of_nothing_but_bad_rows_is_an_error(tmp_path: Path) -> None:
+    parameters = write_bird(tmp_path / "bird", [bird_entry()], [bird_entry(SQL="x"), bird_entry(SQL="y")])
 
-    with pytest.raises(ConfigurationError, match="2 of 2 rows"):
+    with pytest.raises(
+        ConfigurationError, match="can be used for validation; 2 of 2 are left out:\n    2 with gold SQL"
+    ):
         make(tmp_path / "made", {**parameters, "bad_rows": "drop"})
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'[{"question": "x"', "train.json is broken JSON: .* line 1, column 18"),
-        (b'["caf\xe9"]', "train.json is not UTF-8: byte 5 is 0xe9"),
+        (
+            b'[{"question": "x"',
+            "train.json is broken JSON in line 1, column 18, in its first entry: .* near .*question",
+        ),
+        (
+            b'[{"a": 1},\n {"b": 2},\n {"c": oops}]',
+            "line 3, column 8, after 2 whole entries, the last .* 1 from 0: .* near .*oops",
+        ),
+        (b'[{"a": 1} {"b": 2}]', "after 1 whole entries"),
         (b'{"a": 1}', "holds no list of questions but a dict"),
+        (b"[]", "train.json holds an empty list"),
     ],
 )
 def test_a_broken_file_is_told(tmp_path: Path, content: bytes, message: str) -> None:
@@ -196,6 +226,22 @@ def test_a_broken_file_is_told(tmp_path: Path, content: bytes, message: str) -> 
 
     with pytest.raises(ConfigurationError, match=message):
         make(tmp_path / "made", parameters)
+
+
+def test_a_wrong_encoding_is_told_by_row(tmp_path: Path) -> None:
+    entries = [bird_entry(), bird_entry(question="Which CAFE?"), bird_entry()]
+    parameters = write_bird(tmp_path / "bird", entries, [bird_entry()])
+    file = tmp_path / "bird" / "train" / "train.json"
+    file.write_bytes(file.read_bytes().replace(b"CAFE", b"caf\xe9"))
+
+    with pytest.raises(
+        ConfigurationError, match=r"train\.json\[1\] \(schools_db\): question holds '\\udce9'"
+    ) as raised:
+        make(tmp_path / "made", parameters)
+
+    assert "1 of 4 rows" in raised.value.message
+    splits = make(tmp_path / "dropped", {**parameters, "bad_rows": "drop"})
+    assert len(splits["train"]) == 2
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:

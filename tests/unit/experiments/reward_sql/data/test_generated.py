@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 import sqlite3
@@ -9,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 from pyarrow import parquet
 
-from experiments.reward_sql.data.generated import VERSION, make_generated
+from experiments.reward_sql import train_verl
+from experiments.reward_sql.data.generated import VERSION, generated_rows, make_generated
+from experiments.reward_sql.data.length import length_of
+from experiments.reward_sql.data.prompt import PromptForm
 from experiments.reward_sql.data.questions import templates
-from experiments.reward_sql.data.schemas import HELD_OUT, SEEN
+from experiments.reward_sql.data.schemas import HELD_OUT, SEEN, tables_of
 from experiments.reward_sql.execution import SqlExecutor
+from harness.data.convert import left_out
 from harness.errors import ConfigurationError
 
 SIZES = {"train_size": 1500, "validation_size": 200, "test_size": 300}
@@ -57,6 +63,21 @@ def test_rows_have_the_documented_columns(splits: Rows) -> None:
             assert row["extra_info"]["idx"] == row["extra_info"]["index"] == index
             assert row["extra_info"]["split"] == split
     assert {split: len(rows) for split, rows in splits.items()} == dict(zip(SPLITS, SIZES.values(), strict=True))
+
+
+def test_there_are_enough_databases_of_several_tables_and_questions_by_default(tmp_path: Path) -> None:
+    default = inspect.signature(make_generated).parameters["train_size"].default
+    option = OmegaConf.load(Path(train_verl.__file__).parent / "conf/data/reward_sql_generated.yaml")
+    form = PromptForm(None, option.prepare.data.prompt, option.prepare.data.style, 4096, length_of(None))
+    sizes = {"train": min(default, option.prepare.data.train_size)}
+    rows = generated_rows(tmp_path / "databases", sizes, form, 0, None)["train"]  # seven seconds of CPU time
+    assert len({(row["db_id"], row["extra_info"]["question"]) for row in rows}) == len(rows) >= 20_000
+    assert len({row["db_id"] for row in rows}) >= 8
+    assert len({*SEEN, *HELD_OUT}) >= 8
+    for db_id in (*SEEN, *HELD_OUT):
+        tables = tables_of(db_id).values()
+        assert len(tables) >= 3
+        assert sum(len(table.of_kind("ref")) for table in tables) >= 2
 
 
 def test_splits_are_by_template_and_by_database(splits: Rows) -> None:
@@ -164,3 +185,26 @@ def test_foreign_keys_hold(folder: Path, splits: Rows) -> None:
 def test_wrong_parameters_are_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="style='xml' is not one of compact, ddl"):
         make(tmp_path / "a", style="xml")
+
+
+def test_prompts_over_the_limit_are_an_error_with_counts(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigurationError,
+        match=r"prepare\.data\.max_prompt_length=20: 9 of 9 prompts of train are longer; the first one: the prompt has a",
+    ):
+        make(tmp_path, train_size=9, validation_size=1, test_size=1, max_prompt_length=20)
+
+
+def test_tables_left_out_are_counted(tmp_path: Path) -> None:
+    sizes = {"train_size": 30, "validation_size": 1, "test_size": 1}
+    rows = make(tmp_path, **sizes, max_prompt_length=120)["train"]
+    lost = [
+        int(found.group(1))
+        for row in rows
+        if (found := re.search(r"-- (\d+) more tables", row["prompt"][-1]["content"]))
+    ]
+    told = f"train: {len(lost)} of 30 prompts have lost tables to prepare.data.max_prompt_length, {sum(lost)} together"
+    assert lost
+    assert left_out(tmp_path)[0] == told
+    make(tmp_path / "whole", **sizes)
+    assert left_out(tmp_path / "whole") == []

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from experiments.reward_sql.data.length import length_of
-from experiments.reward_sql.data.prompt import PromptForm, PromptTooLong, least_mentioned, read_schema
+from experiments.reward_sql.data.prompt import PromptForm, PromptTooLong, TableInfo, ddl, least_mentioned, read_schema
+from harness.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -80,11 +81,33 @@ def test_too_long_a_prompt_loses_examples_then_tables_that_are_not_spoken_of(dat
         form(100, "ddl").write(schema, "Which goods have a high price?")
 
 
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("{schema}", "does not show the question"),
+        ("{schema} {question} {hint}", r"names \{hint\}, which is nothing"),
+        ("{schema} {question} {", "prepare.data.prompt=.*: "),
+        ("{schema} {question} {}", "names {}, which is nothing"),
+    ],
+)
+def test_a_prompt_has_to_show_the_question(prompt: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        PromptForm(None, prompt, "ddl", 100, len)
+    PromptForm(None, "{{like this}} {question}", "ddl", 100, len)
+
+
 def test_words_are_found_within_names(database: Path) -> None:
     schema = read_schema(database)
 
     assert least_mentioned(schema, "the country and FullName of each").name == "trips"
     assert least_mentioned(schema, "the price of a part").name == "makers"
+
+
+def test_an_estimate_is_on_the_safe_side_for_names_in_many_parts() -> None:
+    columns = tuple((f"q{place}_7x{place * 37 % 1000}", "NUMERIC") for place in range(800))
+    text = ddl(TableInfo("t", columns, ()), examples=False)
+    names = sum(len(name) for name, _ in columns)  # with most tokenizers a digit is a token, and so is what is between
+    assert length_of(None)([{"role": "user", "content": text}]) > names + 3 * len(columns)
 
 
 def test_lengths_are_tokens_or_an_estimate(tmp_path: Path) -> None:
@@ -93,5 +116,6 @@ def test_lengths_are_tokens_or_an_estimate(tmp_path: Path) -> None:
     byte_tokenizer().save_pretrained(tmp_path)
     messages = [{"role": "user", "content": "x" * 100}]
 
-    assert length_of(None)(messages) == 40
+    assert length_of(None)(messages) == 67
+    assert length_of(None, characters=2.5)(messages) == 40
     assert length_of(str(tmp_path))(messages) == 102

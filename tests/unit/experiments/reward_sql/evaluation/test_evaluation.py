@@ -16,7 +16,9 @@ import yaml
 from experiments.reward_sql.evaluate import main, parser, validations
 from experiments.reward_sql.evaluation.answers import answers_of
 from experiments.reward_sql.evaluation.figures import best_of, ks, pass_at
+from experiments.reward_sql.evaluation.report import render
 from experiments.reward_sql.evaluation.summary import summary
+from experiments.reward_sql.process.rules import StepRules
 from harness.errors import ConfigurationError
 from harness.records.generations import Generation, write_generations
 from harness.records.run_folder import RunFolder
@@ -95,8 +97,41 @@ def test_answers_and_their_figures(tmp_path: Path, databases: Path) -> None:
     assert (one["k"], two["k"]) == (1, 2)
     assert one["pass"] == pytest.approx(1 / 6)
     assert two["pass"] == two["average"] == pytest.approx(1 / 3)
-    assert figures["sampled"]["difficulty"]["easy"]["pass"] == 1
+    assert [row["k"] for row in figures["sampled"]["difficulty"]["easy"]] == [2]
+    assert figures["sampled"]["difficulty"]["easy"][0]["pass"] == 1
     assert summary(greedy, [])["sampled"] == {"all": []}
+
+
+def test_difficulties_are_of_one_source_each_and_sources_have_every_k(tmp_path: Path, databases: Path) -> None:
+    run = recorded(tmp_path, databases, [[RIGHT, NONE], [WRONG, NONE], [NONE, NONE]])
+    file = run.path / "validation.parquet"
+    rows = pq.read_table(file).to_pylist()
+    for row, source in zip(rows, ("templates", "templates", "databases"), strict=True):
+        row["data_source"] = source
+    pq.write_table(pa.Table.from_pylist(rows), file)
+    answers = answers_of(run)
+    figures = summary(answers, answers)
+    crossed = "data_source × difficulty"
+    assert {name: row["prompts"] for name, row in figures["greedy"][crossed].items()} == {
+        "databases · hard": 2, "templates · easy": 2, "templates · hard": 2
+    }  # fmt: skip
+    assert figures["greedy"][crossed]["templates · easy"]["execution_match"] == 0.5
+    assert "difficulty" not in figures["greedy"]
+    assert [row["k"] for row in figures["sampled"]["data_source"]["templates"]] == [1, 2]
+    assert figures["sampled"]["data_source"]["templates"][0]["pass"] == pytest.approx(0.25)
+    page = render("x", [], figures, answers)
+    assert page.count("<td>templates</td><td>") == 3  # once in the greedy figures, and for each k
+
+
+def test_the_best_of_several_is_chosen_without_the_gold_query(tmp_path: Path, databases: Path) -> None:
+    other = "WITH a AS (SELECT * FROM sale) SELECT amount FROM a;"  # runs, but on what the gold does not read
+    (right, wrong) = answers_of(recorded(tmp_path, databases, [[RIGHT, other], [], []]))
+    assert min(right.scores) > min(wrong.scores)
+    assert right.choice_scores == wrong.choice_scores == pytest.approx([1.0, 1.0])
+    two = summary([right], [right, wrong])["sampled"]["all"][1]
+    assert (two["k"], two["pass"], two["min"]) == (2, 1.0, 0.5)
+    with pytest.raises(ConfigurationError, match="no weight is left"):
+        StepRules(0, 0, 0, 1).without_gold()
 
 
 def test_the_command_writes_figures_and_a_page(

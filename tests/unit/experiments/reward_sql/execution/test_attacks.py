@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,7 +136,7 @@ DEVOURS = [
     + " SELECT count(*) FROM c29",
     "SELECT '" + "x" * 100_000 + "'",
     "SELECT json_extract('" + "[" * 5000 + "', '$')",
-    "SELECT * FROM json_each((SELECT json_group_array(a.id) FROM goods a, goods b)), goods, goods",
+    "SELECT count(*) FROM json_each((SELECT json_group_array(a.id) FROM goods a)) j, goods g, goods h, goods i",
     "SELECT sum(n) OVER (ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) FROM "
     "(SELECT a.id * b.id AS n FROM goods a, goods b)",
     "SELECT (SELECT count(*) FROM goods b, goods c WHERE b.price < a.price + c.price) FROM goods a",
@@ -188,4 +189,6 @@ def test_attack_fails_and_the_next_query_is_served(hasty: SqlExecutor, sql: str,
     assert result.kind in kinds, result.error
     assert result.error
     assert result.rows == ()
+    if sql in DEVOURS:  # it fails for what it takes, not for a slip in its text
+        assert not re.search(r"ambiguous|no such", result.error), result.error
     assert served(hasty, f"SELECT name FROM makers WHERE id = 1 -- {hash(sql)}") == (("Ada",),)
