@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,10 +37,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_shop(tmp_path_factory.mktemp("shop"))
 
 
-def test_process_rewards_reach_the_policy(shop: Path, harness: Callable[..., Finished]) -> None:
-    finished = harness(
-        "train",
-        "experiment=reward_sql/process",
+def words_for(experiment: str, shop: Path) -> list[str]:
+    """An experiment's two steps on the shop."""
+    return [
+        f"experiment=reward_sql/{experiment}",
         "data=files",
         "model=hf",
         f"data.train_files={shop}/train.parquet",
@@ -47,8 +48,11 @@ def test_process_rewards_reach_the_policy(shop: Path, harness: Callable[..., Fin
         f"reward_fn.sql_execution.databases={shop}/databases",
         f"actor_rollout_ref.model.path={shop}/model",
         *SHORT,
-        folder=shop,
-    )
+    ]
+
+
+def test_process_rewards_reach_the_policy(shop: Path, harness: Callable[..., Finished]) -> None:
+    finished = harness("train", *words_for("process", shop), "trainer.save_freq=2", folder=shop)
     assert finished.code == 0, finished.err
     assert len(finished.records) == 2
     for record in finished.records:
@@ -64,6 +68,31 @@ def test_process_rewards_reach_the_policy(shop: Path, harness: Callable[..., Fin
     assert all("reward_by_token" not in row.extra for row in rows)
     assert {row.score for row in rows} <= {0.0, 1.0}  # validation reports the outcome
     assert all(row.extra["process/steps"] >= 1 for row in rows)
+
+    script = ROOT / "experiments/reward_sql/evaluate.py"
+    evaluated = subprocess.run(
+        [sys.executable, str(script), str(finished.run.path), "--samples", "2", "--out", str(shop / "evaluation")],
+        cwd=shop, env=environment(), capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
+    figures = json.loads((shop / "evaluation/evaluation.json").read_text())
+    assert figures["greedy"]["all"]["prompts"] == 4
+    assert figures["greedy"]["all"]["runs"] > 0
+    assert [row["k"] for row in figures["sampled"]["all"]] == [1, 2]
+    assert "best of k" in (shop / "evaluation/evaluation.html").read_text()
+
+
+@pytest.mark.parametrize("experiment", ["prime", "dr_grpo", "ppo"])
+def test_other_algorithms_train_on_outcomes(experiment: str, shop: Path, harness: Callable[..., Finished]) -> None:
+    finished = harness("train", *words_for(experiment, shop), folder=shop)
+    assert finished.code == 0, finished.err
+    assert len(finished.records) == 2
+    for record in finished.records:
+        assert record.metrics["scoring/failed_sum"] == 0
+        assert 0 < record.metrics["critic/score/mean"] <= 1.2  # execution match, and a tenth each for validity and form
+    assert max(record.metrics["actor/grad_norm"] for record in finished.records) > 0
+    if experiment == "ppo":
+        assert finished.records[-1].metrics["critic/grad_norm"] > 0
 
 
 def test_bad_data_is_told_before_the_classic_command_trains(shop: Path, tmp_path: Path) -> None:
