@@ -104,7 +104,8 @@ def test_each_end_has_its_name_and_retry_completes(
     wait_for(lambda: (folder / "met/wait").exists())
     (waiting,) = [each for each in report()["runs"] if each["label"] == "fate=wait"]
     subprocess.run(["scancel", waiting["job"]], env=cluster, check=True)  # as one does who does not know of the harness
-    wait_for(lambda: all(state not in ("pending", "running") for state in states(report()).values()))
+    under_way = ("pending", "running", "preempted")  # preempted: it asks Slurm yet whether somebody has cancelled it
+    wait_for(lambda: all(state not in under_way for state in states(report()).values()))
     ended = report()
     assert states(ended) == {
         "sleep": "cancelled", "raise": "failed", "exit": "failed", "none": "done", "wait": "cancelled",
