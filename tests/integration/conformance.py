@@ -46,6 +46,7 @@ ELSEWHERE = {
     "reward_manager": "scores: tests/unit/reward_managers, test_rewards",
     "critic": "another model's loss: test_cpu_engines, test_training",
     "actor_rollout_ref.rollout.calculate_log_probs": "what the server returns: test_generation_server",
+    "tracking": "which option was chosen, for names: tests/unit/tracking",
 }
 # what verl does to a batch before its estimator, asked of an advantage function too
 CORRECTIONS = (
