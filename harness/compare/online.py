@@ -20,6 +20,7 @@ from harness.compare.targets import WANDB
 from harness.errors import ConfigurationError
 from harness.records.state import State, Status
 from harness.tracking.key import missing_to_client
+from harness.tracking.service import end_with_this_process
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +73,7 @@ def _asked(place: str, question: Callable[[Any], list[Any]]) -> list[Any]:
     """
     import wandb  # 0.8 s, and most comparisons do without
 
+    end_with_this_process()
     if why := missing_to_client():  # or the client would ask a person for it
         raise ConfigurationError(f"{WANDB}{place}: {why}.", "Run `wandb login`, or set WANDB_API_KEY.")
     try:

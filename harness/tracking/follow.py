@@ -24,6 +24,7 @@ from harness.records.status import read_status
 from harness.records.summary import summarise
 from harness.tracking.identity import identity_of
 from harness.tracking.key import missing_to_client
+from harness.tracking.service import end_with_this_process
 from harness.tracking.wandb_run import WandbRun
 
 POLL_SECONDS = 1.0
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the client closes its files then
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a person's Ctrl-C is for the driver, which sees to this process
+    end_with_this_process()
     if given.of and not given.offline:  # a second start has it already
         os.nice(LESS_URGENT)
     run = RunFolder(Path(given.run))

@@ -14,6 +14,7 @@ import yaml
 
 from harness.errors import Interrupted, Preempted, TakenOver
 from harness.records.run_folder import RunFolder
+from harness.tracking.service import end, services
 from harness.tracking.state import TrackingState, read_tracking, write_tracking
 
 LOG = "tracking.log"
@@ -81,8 +82,10 @@ def told(run: RunFolder) -> str:
 def _end(follower: subprocess.Popen[bytes], seconds: float) -> None:
     """Give it the time to send what it has, and to close its files; the rest is kept in the run's folder."""
     for ask, wait in ((None, seconds), (follower.terminate, CLOSING_SECONDS), (follower.kill, None)):
+        beside = services(follower.pid)  # the client's own, which a client that is killed leaves behind
         if ask:
             ask()
         with contextlib.suppress(subprocess.TimeoutExpired):
             follower.wait(wait)
+            end(beside)
             return

@@ -9,6 +9,7 @@ from harness.compare.wandb_report.content import report
 from harness.compare.wandb_report.places import Placed, placed
 from harness.errors import ConfigurationError
 from harness.tracking.key import missing_key
+from harness.tracking.service import end_with_this_process
 
 LONGEST = 300  # characters of what W&B says
 
@@ -35,6 +36,7 @@ def publish(study: Study) -> str:
 
 def _saved(study: Study, where: Placed) -> str:
     """Save it and return its address."""
+    end_with_this_process()
     made = report(study, where)
     try:
         return str(made.save().url)

@@ -17,8 +17,6 @@ import pytest
 from harness.compare.online import load_online
 from harness.errors import ConfigurationError
 
-pytestmark = pytest.mark.timeout(240)  # W&B's client has been seen to take over a minute to give up
-
 _SERVER = runpy.run_path(str(Path(__file__).with_name("wandb_server.py")))
 KEY, Store, StoredRun, serving, stored = (_SERVER[name] for name in ("KEY", "Store", "StoredRun", "serving", "stored"))
 ACC = "val-core/sums/acc/mean@1"

@@ -17,8 +17,6 @@ from harness.cli import main
 from harness.records.run_folder import RunFolder
 from harness.tracking.state import TrackingState, write_tracking
 
-pytestmark = pytest.mark.timeout(240)  # W&B's client has been seen to take over a minute to give up
-
 _SERVER = runpy.run_path(str(Path(__file__).with_name("wandb_server.py")))
 KEY, Refused, Store, StoredRun, serving = (
     _SERVER[name] for name in ("KEY", "Refused", "Store", "StoredRun", "serving")
