@@ -46,7 +46,7 @@ def peers(result: dict[str, Any]) -> Iterable[str]:
         ratios = [f"{sides[f'ratio to {peer}']:.2f}" for peer in ("TRL fp32", "TRL bf16")]
         rows.append([figure, *_seconds(sides["harness"], sides["TRL fp32"], sides["TRL bf16"]), *ratios])
     yield table(["", "harness", "TRL, fp32", "TRL, bf16", "to fp32", "to bf16"], rows)
-    yield "TRL starts faster: it is one process, where verl starts Ray, a trainer, workers and a generation server."
+    yield "TRL is one process; verl starts Ray, a trainer, workers and a generation server."
     yield _source(result["command"], result)
 
 

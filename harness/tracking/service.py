@@ -1,7 +1,7 @@
 """The process that the client of W&B starts beside its own, `wandb-core`, and its end where it does not come by itself.
 
-At its exit the client waits for it without a limit, and sometimes it never ends: seen with wandb 0.31 in about one of
-fifty processes that had asked the server something. A client that is killed leaves it behind then.
+At its exit the client waits for it without a limit, and now and then it never ends: seen with wandb 0.31 in a few of
+some hundred processes that had asked the server something. A client that is killed leaves it behind then.
 """
 
 from __future__ import annotations
