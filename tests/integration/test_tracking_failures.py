@@ -31,9 +31,10 @@ CASES = [
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Outcome]:
     """All cases side by side, as most of the time is waiting; each training ends once its request has failed."""
 
+    folders = {case: tmp_path_factory.mktemp("-".join(case)) for case in CASES}  # pytest's is not for threads
+
     def tried(case: tuple[str, str]) -> Outcome:
-        folder = tmp_path_factory.mktemp("-".join(case))
-        return outcome(folder, *case, until=lambda server, run: server.failed.total(), patience=90)
+        return outcome(folders[case], *case, until=lambda server, run: server.failed.total(), patience=90)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(CASES, pool.map(tried, CASES), strict=True))
